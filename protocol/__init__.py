@@ -1,0 +1,1 @@
+"""Placeholder until the room re-exports its names."""
