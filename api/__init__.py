@@ -1,1 +1,338 @@
-"""Placeholder until the room re-exports its names."""
+"""The vocabulary of the house: one module per interface, with its value types, capabilities and errors.
+
+Nothing here does anything; every other room either implements these interfaces or uses them.
+"""
+
+from .affinity import (
+    Affinity,
+    AffinityState,
+    Scope,
+)
+from .batch import (
+    Batch,
+)
+from .buffer import (
+    Buffer,
+)
+from .clock import (
+    Clock,
+)
+from .codec import (
+    CloseReceived,
+    Codec,
+    CodecEvent,
+    PingReceived,
+    PongReceived,
+    Role,
+    StreamEnded,
+    ViolationDetected,
+)
+from .connection import (
+    Connection,
+    SendableMessage,
+)
+from .context import (
+    Context,
+    ContextFactory,
+)
+from .control import (
+    Control,
+    ReloadHook,
+)
+from .debug import (
+    Debug,
+    Probe,
+)
+from .errors import (
+    AlreadyExists,
+    Cancelled,
+    Closed,
+    ConnectionLost,
+    DoubleRelease,
+    ErrorCode,
+    ForeignRelease,
+    HandshakeFailed,
+    HioloadError,
+    InternalError,
+    InvalidArgument,
+    InvalidState,
+    LeaseError,
+    NotFound,
+    NotSupported,
+    PeerError,
+    PoolClosed,
+    ProtocolViolation,
+    ResourceError,
+    ResourceExhausted,
+    TimedOut,
+    TransportClosed,
+    UsageError,
+    UseAfterRelease,
+    WrongThread,
+)
+from .executor import (
+    Executor,
+    ExecutorStats,
+    Task,
+)
+from .extension import (
+    RSV1,
+    RSV2,
+    RSV3,
+    Extension,
+    ExtensionAnswer,
+    ExtensionFactory,
+    ExtensionParameters,
+)
+from .handler import (
+    CloseEvent,
+    CloseHandler,
+    Handler,
+    Middleware,
+    OpenEvent,
+    OpenHandler,
+)
+from .http import (
+    HeaderFields,
+    Request,
+    Response,
+)
+from .message import (
+    BINARY,
+    TEXT,
+    Message,
+    MessageKind,
+)
+from .metrics import (
+    Counter,
+    Gauge,
+    Histogram,
+    Metrics,
+    Sample,
+)
+from .poller import (
+    FAILED,
+    READABLE,
+    WRITABLE,
+    Interest,
+    Poller,
+    Readiness,
+)
+from .pool import (
+    MAX_CLASS_BYTES,
+    MIN_CLASS_BYTES,
+    BufferPool,
+    BufferPoolManager,
+    ClassStats,
+    LeakReport,
+    NodeObjectPools,
+    ObjectPool,
+    ObjectPoolStats,
+    PoolStats,
+)
+from .reactor import (
+    Reactor,
+    ReactorStats,
+    ReadyCallback,
+)
+from .registry import (
+    Availability,
+    ConnectOptions,
+    ListenOptions,
+    TransportProvider,
+    TransportRegistry,
+)
+from .result import (
+    Failure,
+    Result,
+    Success,
+)
+from .ring import (
+    EMPTY,
+    Empty,
+    Ring,
+)
+from .scheduler import (
+    Cancelable,
+    Scheduler,
+)
+from .session import (
+    Session,
+    SessionManager,
+    SessionStatus,
+)
+from .shutdown import (
+    GracefulShutdown,
+)
+from .topology import (
+    CpuInfo,
+    HugePages,
+    NodeInfo,
+    Topology,
+)
+from .tracer import (
+    Span,
+    SpanContext,
+    Tracer,
+)
+from .transport import (
+    END_OF_STREAM,
+    WOULD_BLOCK,
+    Address,
+    Features,
+    Listener,
+    MemoryAddress,
+    Sendable,
+    TcpAddress,
+    Transport,
+    UnixAddress,
+)
+from .types import (
+    ANY_NODE,
+    CpuId,
+    Handle,
+    Nanoseconds,
+    NodeId,
+    ReadableMemory,
+    SessionId,
+    WritableMemory,
+)
+
+__all__ = [
+    "ANY_NODE",
+    "Address",
+    "Affinity",
+    "AffinityState",
+    "AlreadyExists",
+    "Availability",
+    "BINARY",
+    "Batch",
+    "Buffer",
+    "BufferPool",
+    "BufferPoolManager",
+    "Cancelable",
+    "Cancelled",
+    "ClassStats",
+    "Clock",
+    "CloseEvent",
+    "CloseHandler",
+    "CloseReceived",
+    "Closed",
+    "Codec",
+    "CodecEvent",
+    "ConnectOptions",
+    "Connection",
+    "ConnectionLost",
+    "Context",
+    "ContextFactory",
+    "Control",
+    "Counter",
+    "CpuId",
+    "CpuInfo",
+    "Debug",
+    "DoubleRelease",
+    "EMPTY",
+    "END_OF_STREAM",
+    "Empty",
+    "ErrorCode",
+    "Executor",
+    "ExecutorStats",
+    "Extension",
+    "ExtensionAnswer",
+    "ExtensionFactory",
+    "ExtensionParameters",
+    "FAILED",
+    "Failure",
+    "Features",
+    "ForeignRelease",
+    "Gauge",
+    "GracefulShutdown",
+    "Handle",
+    "Handler",
+    "HandshakeFailed",
+    "HeaderFields",
+    "HioloadError",
+    "Histogram",
+    "HugePages",
+    "Interest",
+    "InternalError",
+    "InvalidArgument",
+    "InvalidState",
+    "LeakReport",
+    "LeaseError",
+    "ListenOptions",
+    "Listener",
+    "MAX_CLASS_BYTES",
+    "MIN_CLASS_BYTES",
+    "MemoryAddress",
+    "Message",
+    "MessageKind",
+    "Metrics",
+    "Middleware",
+    "Nanoseconds",
+    "NodeId",
+    "NodeInfo",
+    "NodeObjectPools",
+    "NotFound",
+    "NotSupported",
+    "ObjectPool",
+    "ObjectPoolStats",
+    "OpenEvent",
+    "OpenHandler",
+    "PeerError",
+    "PingReceived",
+    "Poller",
+    "PongReceived",
+    "PoolClosed",
+    "PoolStats",
+    "Probe",
+    "ProtocolViolation",
+    "READABLE",
+    "RSV1",
+    "RSV2",
+    "RSV3",
+    "Reactor",
+    "ReactorStats",
+    "ReadableMemory",
+    "Readiness",
+    "ReadyCallback",
+    "ReloadHook",
+    "Request",
+    "ResourceError",
+    "ResourceExhausted",
+    "Response",
+    "Result",
+    "Ring",
+    "Role",
+    "Sample",
+    "Scheduler",
+    "Scope",
+    "Sendable",
+    "SendableMessage",
+    "Session",
+    "SessionId",
+    "SessionManager",
+    "SessionStatus",
+    "Span",
+    "SpanContext",
+    "StreamEnded",
+    "Success",
+    "TEXT",
+    "Task",
+    "TcpAddress",
+    "TimedOut",
+    "Topology",
+    "Tracer",
+    "Transport",
+    "TransportClosed",
+    "TransportProvider",
+    "TransportRegistry",
+    "UnixAddress",
+    "UsageError",
+    "UseAfterRelease",
+    "ViolationDetected",
+    "WOULD_BLOCK",
+    "WRITABLE",
+    "WritableMemory",
+    "WrongThread",
+]

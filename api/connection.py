@@ -1,7 +1,7 @@
 """Connection: what a handler holds in its hand.
 
-One object per WebSocket connection, the same on the server and on the client. It belongs to its reactor's thread; the
-two calls that other threads need are ``post`` on the reactor and nothing else.
+One object per WebSocket connection, the same on the server and on the client. It belongs to its reactor's
+thread; the two calls that other threads need are ``post`` on the reactor and nothing else.
 """
 
 from __future__ import annotations
@@ -16,19 +16,24 @@ from .transport import Address, Features
 from .types import ReadableMemory
 
 SendableMessage: TypeAlias = "str | ReadableMemory | Message"
-"""What ``Connection.send`` takes: ``str`` becomes a text message; bytes, bytearray and memoryview a binary one; a message keeps its kind."""
+"""What ``Connection.send`` takes: ``str`` becomes a text message; bytes, bytearray and memoryview a binary
+one; a message keeps its kind."""
 
 
 class Connection(Protocol):
     """One open WebSocket connection.
 
-    Status moves one way: connecting, active, closing, closed. Thread rules: the owning reactor's thread, else ``WrongThread`` where it
-    can be told cheaply. After the connection is closed, ``send`` and ``ping`` raise ``TransportClosed``; ``close`` is harmless.
+    Status moves one way: connecting, active, closing, closed. Thread rules: the owning reactor's thread,
+    else ``WrongThread`` where it can be told cheaply. After the connection is closed, ``send`` and ``ping``
+    raise ``TransportClosed``; ``close`` is harmless.
     """
 
     @property
     def session(self) -> Session:
-        """The connection's session: id, context, status, deadline. Cancelling it closes the connection with code 1001."""
+        """The connection's session: id, context, status, deadline.
+
+        Cancelling it closes the connection with code 1001.
+        """
 
     @property
     def status(self) -> SessionStatus:
@@ -60,11 +65,13 @@ class Connection(Protocol):
 
     @property
     def pending_bytes(self) -> int:
-        """Bytes accepted by ``send`` that the system has not taken yet, those of this turn's batch included."""
+        """Bytes accepted by ``send`` that the system has not taken yet, those of this turn's batch
+        included."""
 
     @property
     def close_code(self) -> int | None:
-        """The status code the connection closed with (RFC 6455 §7.1.5: 1005 without one, 1006 without a close frame); ``None`` before."""
+        """The status code the connection closed with (RFC 6455 §7.1.5: 1005 without one, 1006 without a
+        close frame); ``None`` before."""
 
     @property
     def close_reason(self) -> str:
@@ -76,19 +83,26 @@ class Connection(Protocol):
     def send(self, data: SendableMessage) -> int:
         """Queue one message behind those before it and return ``pending_bytes``. Never blocks, never loses.
 
-        Memory that can change (bytearray, memoryview, a borrowed message) is borrowed until ``send`` returns when called outside a handler, and until
-        the handler returns when called inside one: do not change it before. All messages of one turn leave in one system call. Raises
-        ``TransportClosed`` once closing has begun, ``InvalidArgument`` for another type or a non-contiguous view, and ``ResourceExhausted`` when
-        ``pending_bytes`` would pass the connection's send limit: nothing was queued then.
+        Memory that can change (bytearray, memoryview, a borrowed message) is borrowed until ``send``
+        returns when called outside a handler, and until the handler returns when called inside one: do not
+        change it before. All messages of one turn leave in one system call. Raises ``TransportClosed`` once
+        closing has begun, ``InvalidArgument`` for another type or a non-contiguous view, and
+        ``ResourceExhausted`` when ``pending_bytes`` would pass the connection's send limit: nothing was
+        queued then.
         """
 
     def ping(self, payload: ReadableMemory = b"") -> None:
-        """Send a ping, 0 to 125 bytes (else ``InvalidArgument``). Raises ``TransportClosed`` once closing has begun."""
+        """Send a ping, 0 to 125 bytes (else ``InvalidArgument``).
+
+        Raises ``TransportClosed`` once closing has begun.
+        """
 
     def close(self, code: int = 1000, reason: str = "") -> None:
-        """Start the closing handshake (RFC 6455 §7.1.2): what is queued leaves first, then the close frame. Idempotent; later codes are ignored.
+        """Start the closing handshake (RFC 6455 §7.1.2): what is queued leaves first, then the close frame.
+        Idempotent; later codes are ignored.
 
-        When the peer does not answer in time, the connection is dropped. Raises ``InvalidArgument`` for a code that may not be sent or a reason above 123 bytes.
+        When the peer does not answer in time, the connection is dropped. Raises ``InvalidArgument`` for a
+        code that may not be sent or a reason above 123 bytes.
         """
 
 

@@ -47,8 +47,8 @@ class ErrorCode(enum.StrEnum):
 class HioloadError(Exception):
     """Root of every exception this library raises on purpose.
 
-    ``message`` is one sentence for a person. ``context`` holds the data of the fault (ids, counts, limits); it is
-    read-only after construction. ``code`` is fixed per class.
+    ``message`` is one sentence for a person. ``context`` holds the data of the fault (ids, counts, limits);
+    it is read-only after construction. ``code`` is fixed per class.
     """
 
     code: ClassVar[ErrorCode] = ErrorCode.INTERNAL
@@ -109,7 +109,10 @@ class PoolClosed(Closed):
 
 
 class LeaseError(UsageError):
-    """A buffer was used against its ownership rules. The context has the lease's id and, with tracking, where it was acquired."""
+    """A buffer was used against its ownership rules.
+
+    The context has the lease's id and, with tracking, where it was acquired.
+    """
 
 
 class DoubleRelease(LeaseError):
@@ -165,7 +168,10 @@ class PeerError(HioloadError):
 
 
 class ProtocolViolation(PeerError):
-    """The peer sent bytes that RFC 6455 forbids. ``close_code`` is the status code of RFC 6455 §7.4 to answer with."""
+    """The peer sent bytes that RFC 6455 forbids.
+
+    ``close_code`` is the status code of RFC 6455 §7.4 to answer with.
+    """
 
     code = ErrorCode.PROTOCOL_VIOLATION
 
@@ -175,7 +181,10 @@ class ProtocolViolation(PeerError):
 
 
 class HandshakeFailed(PeerError):
-    """The opening handshake of RFC 6455 §4 failed. ``status`` is the HTTP status code sent or received; 0 where none was."""
+    """The opening handshake of RFC 6455 §4 failed.
+
+    ``status`` is the HTTP status code sent or received; 0 where none was.
+    """
 
     code = ErrorCode.HANDSHAKE_FAILED
 

@@ -1,7 +1,8 @@
 """Handlers, middleware and the events around a message.
 
-A handler is a plain function of a connection and a message, called on the reactor's thread. A middleware takes a handler and
-returns one, so that they compose like functions do: the first one listed is the outermost.
+A handler is a plain function of a connection and a message, called on the reactor's thread. A middleware
+takes a handler and returns one, so that they compose like functions do: the first one listed is the
+outermost.
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ from .message import Message
 class Handler(Protocol):
     """Processes one message.
 
-    The message is borrowed until the call returns. An exception that escapes is reported to the server's error hook and closes
-    this connection with code 1011 (RFC 6455 §7.4.1); other connections do not notice. A handler must not block: it
-    holds up every connection of its reactor.
+    The message is borrowed until the call returns. An exception that escapes is reported to the server's
+    error hook and closes this connection with code 1011 (RFC 6455 §7.4.1); other connections do not notice.
+    A handler must not block: it holds up every connection of its reactor.
     """
 
     def __call__(self, connection: Connection, message: Message, /) -> object:
@@ -40,15 +41,16 @@ class OpenEvent:
 
 
 class CloseEvent:
-    """A connection is closed for good. ``code`` and ``reason`` are those of RFC 6455 §7.1.5 and §7.1.6; ``error`` is what broke it, if anything did."""
+    """A connection is closed for good.
+
+    ``code`` and ``reason`` are those of RFC 6455 §7.1.5 and §7.1.6; ``error`` is what broke it, if anything
+    did.
+    """
 
     __slots__ = ("code", "connection", "error", "reason")
 
-    def __init__(self, connection: Connection, code: int, reason: str, error: BaseException | None = None) -> None:
-        self.connection = connection
-        self.code = code
-        self.reason = reason
-        self.error = error
+    def __init__(self, connection: Connection, code: int, reason: str, error: BaseException | None = None)
+    -> None: self.connection = connection self.code = code self.reason = reason self.error = error
 
 
 OpenHandler: TypeAlias = Callable[[OpenEvent], object]

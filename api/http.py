@@ -1,7 +1,7 @@
 """The few words of HTTP/1.1 that the opening handshake needs (RFC 6455 §4, RFC 9112).
 
-Only value types: parsing and its strictness live in the protocol room. Header names compare without case; order and
-repetition are kept, because whether a header may repeat is a question of the handshake's rules.
+Only value types: parsing and its strictness live in the protocol room. Header names compare without case;
+order and repetition are kept, because whether a header may repeat is a question of the handshake's rules.
 """
 
 from __future__ import annotations
@@ -32,7 +32,10 @@ class _Head:
 
 @dataclass(frozen=True, slots=True)
 class Request(_Head):
-    """The head of an HTTP request. ``target`` is as on the wire; ``path`` and ``query`` are its parts, not percent-decoded."""
+    """The head of an HTTP request.
+
+    ``target`` is as on the wire; ``path`` and ``query`` are its parts, not percent-decoded.
+    """
 
     method: str
     target: str
@@ -43,7 +46,8 @@ class Request(_Head):
 
 @dataclass(frozen=True, slots=True)
 class Response(_Head):
-    """An HTTP response: status code 100 to 599, its reason phrase (a default where empty), header fields and body."""
+    """An HTTP response: status code 100 to 599, its reason phrase (a default where empty), header fields
+    and body."""
 
     status: int
     reason: str = ""

@@ -1,12 +1,12 @@
 """Pools: where payload memory and recycled objects come from.
 
-A ``BufferPool`` serves one NUMA node: its memory is carved from page-aligned slabs into size classes (powers of two from
-2 KiB to 1 MiB), and anything larger gets an exact mapping of its own, so that asking for 4 MiB never yields less. A
-``BufferPoolManager`` holds one pool per node and picks among them in constant time. An ``ObjectPool`` recycles
-ordinary objects whose construction is worth saving.
+A ``BufferPool`` serves one NUMA node: its memory is carved from page-aligned slabs into size classes
+(powers of two from 2 KiB to 1 MiB), and anything larger gets an exact mapping of its own, so that asking
+for 4 MiB never yields less. A ``BufferPoolManager`` holds one pool per node and picks among them in
+constant time. An ``ObjectPool`` recycles ordinary objects whose construction is worth saving.
 
-The books always balance: at every moment ``acquired_count - released_count == in_use_count``, per pool, per node and per
-class, also after errors.
+The books always balance: at every moment ``acquired_count - released_count == in_use_count``, per pool, per
+node and per class, also after errors.
 """
 
 from __future__ import annotations
@@ -54,7 +54,8 @@ class PoolStats:
     refused_count: int
     """Requests that were answered with ``None`` or ``ResourceExhausted``."""
     page_kind: str
-    """What the newest slab really got: ``"huge-1g"``, ``"huge-2m"``, ``"transparent"`` (advised) or ``"normal"``; never what was merely asked."""
+    """What the newest slab really got: ``"huge-1g"``, ``"huge-2m"``, ``"transparent"`` (advised) or
+    ``"normal"``; never what was merely asked."""
     classes: tuple[ClassStats, ...]
     nodes: Mapping[NodeId, PoolStats]
     """Per node; empty in the statistics of a pool that serves one node."""
@@ -62,7 +63,8 @@ class PoolStats:
 
 @dataclass(frozen=True, slots=True)
 class LeakReport:
-    """One lease that is still out: ``lease_id``, its size, its count and, from level ``advanced`` on, where it was acquired and touched."""
+    """One lease that is still out: ``lease_id``, its size, its count and, from level ``advanced`` on, where
+    it was acquired and touched."""
 
     lease_id: int
     size_bytes: int
@@ -76,8 +78,8 @@ class LeakReport:
 class BufferPool(Protocol):
     """Memory of one NUMA node, handed out as counted leases in constant time.
 
-    Thread rules: a pool belongs to the reactor that made it; ``acquire`` is for that thread. ``Buffer.release`` may come
-    from any thread. Leaving a ``with`` block closes the pool.
+    Thread rules: a pool belongs to the reactor that made it; ``acquire`` is for that thread.
+    ``Buffer.release`` may come from any thread. Leaving a ``with`` block closes the pool.
     """
 
     @property
@@ -88,8 +90,8 @@ class BufferPool(Protocol):
         """Return an owned buffer with ``len == size_bytes`` and a count of one, in constant time.
 
         ``size_bytes`` is 1 or more. The content is undefined (old bytes, or poison in debug levels). Raises
-        ``InvalidArgument`` for a size below 1, ``ResourceExhausted`` where the pool's limit or the machine has no
-        more, and ``PoolClosed`` after ``close``; nothing was taken then.
+        ``InvalidArgument`` for a size below 1, ``ResourceExhausted`` where the pool's limit or the machine
+        has no more, and ``PoolClosed`` after ``close``; nothing was taken then.
         """
 
     def try_acquire(self, size_bytes: int) -> Buffer | None:
@@ -98,8 +100,8 @@ class BufferPool(Protocol):
     def release(self, buffer: Buffer) -> None:
         """Give back one count of a buffer that this pool issued (itself or a slice of it).
 
-        Raises ``ForeignRelease`` when another pool issued it and ``DoubleRelease`` when no count is left; the books of both
-        pools are unchanged then.
+        Raises ``ForeignRelease`` when another pool issued it and ``DoubleRelease`` when no count is left;
+        the books of both pools are unchanged then.
         """
 
     def stats(self) -> PoolStats:
@@ -109,7 +111,10 @@ class BufferPool(Protocol):
         """Return the leases that are still out. Empty when tracking is disabled."""
 
     def close(self) -> None:
-        """Refuse further acquires and unmap what is idle; leases that are out stay valid until released. Idempotent."""
+        """Refuse further acquires and unmap what is idle; leases that are out stay valid until released.
+
+        Idempotent.
+        """
 
     def __enter__(self) -> Self:
         """Return self; leaving the block closes the pool."""
@@ -148,7 +153,8 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class ObjectPoolStats(Generic[T]):
-    """The books of an object pool: ``created_count`` is what the factory made, ``idle_count`` what waits to be reused."""
+    """The books of an object pool: ``created_count`` is what the factory made, ``idle_count`` what waits to
+    be reused."""
 
     created_count: int
     acquired_count: int
@@ -161,18 +167,21 @@ class ObjectPoolStats(Generic[T]):
 class ObjectPool(Protocol[T]):
     """Recycled objects of one kind.
 
-    An object that is acquired belongs to the caller until released; the pool keeps no reference to it meanwhile, so one that
-    is never released is garbage, not a leak. Thread rules: any thread.
+    An object that is acquired belongs to the caller until released; the pool keeps no reference to it
+    meanwhile, so one that is never released is garbage, not a leak. Thread rules: any thread.
     """
 
     def acquire(self) -> T:
-        """Return an idle object, or a new one from the factory when none is idle. Raises what the factory raises, and ``PoolClosed``."""
+        """Return an idle object, or a new one from the factory when none is idle.
+
+        Raises what the factory raises, and ``PoolClosed``.
+        """
 
     def release(self, item: T) -> None:
         """Reset the object and keep it for reuse, or drop it when the pool is full or closed.
 
-        Raises ``DoubleRelease`` when the object is idle in this pool already; what the reset function raises
-        is passed on and the object dropped.
+        Raises ``DoubleRelease`` when the object is idle in this pool already; what the reset function
+        raises is passed on and the object dropped.
         """
 
     def stats(self) -> ObjectPoolStats[T]:
@@ -190,7 +199,10 @@ class NodeObjectPools(Protocol[T]):
         """The nodes that have a pool, ascending."""
 
     def pool_for(self, node: NodeId = ANY_NODE) -> ObjectPool[T]:
-        """Return the pool of ``node`` (``ANY_NODE``: of the calling thread's node). Raises ``NotFound`` for a node not served."""
+        """Return the pool of ``node`` (``ANY_NODE``: of the calling thread's node).
+
+        Raises ``NotFound`` for a node not served.
+        """
 
     def close(self) -> None:
         """Close every pool. Idempotent."""

@@ -1,8 +1,8 @@
 """Reactor: one thread that owns its connections, timers and buffers, and touches them without locks.
 
-The loop is poll, dispatch, run what others posted, run what is due, sleep. Every step works in batches under a budget, so
-that one busy connection cannot starve the rest. Work from other threads enters through a bounded ring and a wake-up, and in no other
-way: that is why nothing else needs a lock.
+The loop is poll, dispatch, run what others posted, run what is due, sleep. Every step works in batches
+under a budget, so that one busy connection cannot starve the rest. Work from other threads enters through a
+bounded ring and a wake-up, and in no other way: that is why nothing else needs a lock.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ class ReactorStats:
 class Reactor(Protocol):
     """An event loop that belongs to the thread that runs it.
 
-    Thread rules: ``post``, ``stop`` and ``stats`` from any thread and from signal handlers; all else from the owning thread (or from any one thread
-    before ``run``), else ``WrongThread``. An exception that escapes a callback is counted and given to the error hook; the
-    loop goes on.
+    Thread rules: ``post``, ``stop`` and ``stats`` from any thread and from signal handlers; all else from
+    the owning thread (or from any one thread before ``run``), else ``WrongThread``. An exception that
+    escapes a callback is counted and given to the error hook; the loop goes on.
     """
 
     @property
@@ -56,34 +56,49 @@ class Reactor(Protocol):
         """The reactor's timers."""
 
     def register(self, handle: Handle, interest: Interest, callback: ReadyCallback) -> None:
-        """Call ``callback(readiness)`` whenever the handle is ready for ``interest`` or has failed. Errors as ``Poller.register``."""
+        """Call ``callback(readiness)`` whenever the handle is ready for ``interest`` or has failed.
+
+        Errors as ``Poller.register``.
+        """
 
     def modify(self, handle: Handle, interest: Interest) -> None:
         """Change what a registered handle is watched for. Errors as ``Poller.modify``."""
 
     def unregister(self, handle: Handle) -> None:
-        """Stop calling the handle's callback, also for readiness that was already collected in this turn. Raises ``NotFound``.
+        """Stop calling the handle's callback, also for readiness that was already collected in this turn.
+        Raises ``NotFound``.
 
         Unregister before closing a descriptor: its number may be reused at once.
         """
 
     def post(self, function: Callable[[], object]) -> bool:
-        """Have ``function()`` run on the reactor's thread, soon and in order per posting thread; ``False`` when the inbox is full or the reactor closed."""
+        """Have ``function()`` run on the reactor's thread, soon and in order per posting thread; ``False``
+        when the inbox is full or the reactor closed."""
 
     def run(self) -> None:
-        """Turn until ``stop``; the calling thread becomes the owner. Raises ``InvalidState`` when it is running already, ``Closed`` after close."""
+        """Turn until ``stop``; the calling thread becomes the owner.
+
+        Raises ``InvalidState`` when it is running already, ``Closed`` after close.
+        """
 
     def run_once(self, timeout_ns: Nanoseconds | None) -> int:
-        """Make one turn that waits at most ``timeout_ns`` (``None``: without end) and return the work done: events, posts and timers."""
+        """Make one turn that waits at most ``timeout_ns`` (``None``: without end) and return the work done:
+        events, posts and timers."""
 
     def stop(self) -> None:
-        """Make ``run`` return after the turn under way; before ``run``, make it return at once. Idempotent."""
+        """Make ``run`` return after the turn under way; before ``run``, make it return at once.
+
+        Idempotent.
+        """
 
     def stats(self) -> ReactorStats:
         """Return a snapshot of the counters."""
 
     def close(self) -> None:
-        """Release poller and wake-up and drop what is still posted or scheduled; handles stay open. Idempotent. ``InvalidState`` while running."""
+        """Release poller and wake-up and drop what is still posted or scheduled; handles stay open.
+
+        Idempotent. ``InvalidState`` while running.
+        """
 
 
 __all__ = ["Reactor", "ReactorStats", "ReadyCallback"]

@@ -1,8 +1,9 @@
 """Transport registry: which ways to move bytes exist here, and why the others do not.
 
-A provider answers for one kind of transport. Registering one is always possible; whether it is *available* on this machine
-is a question with a reason in its answer, so that a refusal can say what to install or which kernel is missing. Swapping a
-provider while a server runs concerns new connections; those that exist keep the transport they have.
+A provider answers for one kind of transport. Registering one is always possible; whether it is *available*
+on this machine is a question with a reason in its answer, so that a refusal can say what to install or
+which kernel is missing. Swapping a provider while a server runs concerns new connections; those that exist
+keep the transport they have.
 """
 
 from __future__ import annotations
@@ -62,12 +63,14 @@ class TransportProvider(Protocol):
         """Return what its transports can do here."""
 
     def listen(self, address: Address, options: ListenOptions) -> Listener:
-        """Listen at an address. Raises ``AlreadyExists`` when it is taken, ``NotSupported`` for a kind of address or an option it can't serve,
-        ``InvalidArgument`` for a malformed one, ``ResourceExhausted`` without descriptors."""
+        """Listen at an address. Raises ``AlreadyExists`` when it is taken, ``NotSupported`` for a kind of
+        address or an option it can't serve, ``InvalidArgument`` for a malformed one, ``ResourceExhausted``
+        without descriptors."""
 
     def connect(self, address: Address, options: ConnectOptions) -> Transport:
-        """Start to connect and return at once; the handle becomes writable when the outcome is known, and a failure is raised by the first call
-        that moves bytes. Name resolution may block. Raises ``ConnectionLost`` when it fails immediately, else as ``listen``."""
+        """Start to connect and return at once; the handle becomes writable when the outcome is known, and a
+        failure is raised by the first call that moves bytes. Name resolution may block. Raises
+        ``ConnectionLost`` when it fails immediately, else as ``listen``."""
 
 
 class TransportRegistry(Protocol):
@@ -77,21 +80,33 @@ class TransportRegistry(Protocol):
         """Add a provider. Raises ``AlreadyExists`` when the name is taken."""
 
     def replace(self, provider: TransportProvider) -> TransportProvider | None:
-        """Put a provider in place of the one with its name and return that one. Existing connections are not touched."""
+        """Put a provider in place of the one with its name and return that one.
+
+        Existing connections are not touched.
+        """
 
     def names(self) -> Sequence[str]:
         """Return all registered names, in order of registration, available or not."""
 
     def availability(self, name: str) -> Availability:
-        """Return whether the named transport works here. Raises ``NotFound`` for an unknown name, listing the known ones."""
+        """Return whether the named transport works here.
+
+        Raises ``NotFound`` for an unknown name, listing the known ones.
+        """
 
     def get(self, name: str) -> TransportProvider:
-        """Return an available provider. Raises ``NotFound`` for an unknown name and ``NotSupported``, with the reason, for one that can't work here."""
+        """Return an available provider.
+
+        Raises ``NotFound`` for an unknown name and ``NotSupported``, with the reason, for one that can't
+        work here.
+        """
 
     def select(self, **required: bool) -> TransportProvider:
-        """Return the first available provider whose features have all the required flags (``select(zero_copy=True)``).
+        """Return the first available provider whose features have all the required flags
+        (``select(zero_copy=True)``).
 
-        Raises ``InvalidArgument`` for a flag that does not exist and ``NotSupported``, naming each candidate's shortcoming, when none fits.
+        Raises ``InvalidArgument`` for a flag that does not exist and ``NotSupported``, naming each
+        candidate's shortcoming, when none fits.
         """
 
 

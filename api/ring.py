@@ -1,8 +1,8 @@
 """Ring: a bounded first-in, first-out queue between threads that never blocks and never locks.
 
-A full ring and an empty ring are ordinary outcomes, so they are return values: ``False``, and the sentinel ``EMPTY`` (not
-``None``, which may be an item). Bounded means that a producer which outruns its consumer is told so at once,
-instead of filling the memory.
+A full ring and an empty ring are ordinary outcomes, so they are return values: ``False``, and the sentinel
+``EMPTY`` (not ``None``, which may be an item). Bounded means that a producer which outruns its consumer is
+told so at once, instead of filling the memory.
 
 Two disciplines exist: single producer and single consumer (*SPSC*), and many of both (*MPMC*).
 """
@@ -29,10 +29,11 @@ EMPTY: Final = Empty.EMPTY
 class Ring(Protocol[T]):
     """A bounded FIFO queue between threads.
 
-    Guarantees: an item that was accepted is delivered exactly once, complete (whatever the producer wrote before
-    ``try_enqueue`` is visible to the consumer), in the order of acceptance per producer; an item that was refused is not
-    kept. With many producers, "empty" and "full" may be answered while another operation is in flight: an item that is
-    claimed but not yet published may be invisible for that long, and no longer.
+    Guarantees: an item that was accepted is delivered exactly once, complete (whatever the producer wrote
+    before ``try_enqueue`` is visible to the consumer), in the order of acceptance per producer; an item
+    that was refused is not kept. With many producers, "empty" and "full" may be answered while another
+    operation is in flight: an item that is claimed but not yet published may be invisible for that long,
+    and no longer.
     """
 
     @property
@@ -40,19 +41,32 @@ class Ring(Protocol[T]):
         """Most items the ring holds: exactly what was asked for, 1 or more."""
 
     def __len__(self) -> int:
-        """Return how many items wait. With other threads active it is a snapshot, always within 0 and ``capacity``."""
+        """Return how many items wait.
+
+        With other threads active it is a snapshot, always within 0 and ``capacity``.
+        """
 
     def try_enqueue(self, item: T) -> bool:
-        """Append the item and return ``True``, or return ``False`` and keep nothing when the ring is full. Never waits."""
+        """Append the item and return ``True``, or return ``False`` and keep nothing when the ring is full.
+
+        Never waits.
+        """
 
     def try_dequeue(self) -> T | Literal[Empty.EMPTY]:
-        """Take the oldest item, or return ``EMPTY``. Never waits. The ring keeps no reference to an item it gave out."""
+        """Take the oldest item, or return ``EMPTY``.
+
+        Never waits. The ring keeps no reference to an item it gave out.
+        """
 
     def enqueue_batch(self, items: Iterable[T]) -> int:
-        """Append items in order until one does not fit; return how many were accepted. The rest is untouched in an iterator."""
+        """Append items in order until one does not fit; return how many were accepted.
+
+        The rest is untouched in an iterator.
+        """
 
     def dequeue_batch(self, max_items: int) -> list[T]:
-        """Take up to ``max_items`` (0 or more, else ``InvalidArgument``) of the oldest items; a shorter list when fewer wait."""
+        """Take up to ``max_items`` (0 or more, else ``InvalidArgument``) of the oldest items; a shorter
+        list when fewer wait."""
 
 
 __all__ = ["EMPTY", "Empty", "Ring"]

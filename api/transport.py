@@ -1,12 +1,12 @@
 """Transport: how bytes move, and nothing else.
 
-A transport is one end of a reliable, ordered, non-blocking byte stream. It knows batches and buffers, not frames. TCP, Unix
-sockets, TLS over either, an in-process pair, and a simulated network all look the same from here, which is what lets
-the whole server run on any of them unchanged.
+A transport is one end of a reliable, ordered, non-blocking byte stream. It knows batches and buffers, not
+frames. TCP, Unix sockets, TLS over either, an in-process pair, and a simulated network all look the same
+from here, which is what lets the whole server run on any of them unchanged.
 
-Sending never blocks and never loses: ``send`` takes the whole batch, gives the system what it takes now and keeps the rest;
-``pending_bytes`` makes back-pressure visible, ``flush`` goes on when the handle is writable, and two water marks say
-when a producer should pause and resume.
+Sending never blocks and never loses: ``send`` takes the whole batch, gives the system what it takes now and
+keeps the rest; ``pending_bytes`` makes back-pressure visible, ``flush`` goes on when the handle is
+writable, and two water marks say when a producer should pause and resume.
 """
 
 from __future__ import annotations
@@ -29,14 +29,19 @@ Sendable: TypeAlias = "ReadableMemory | Buffer"
 """What can stand in an outgoing batch, by ownership:
 
 - ``bytes``: immutable, kept by reference until sent;
-- ``Buffer``: the transport retains it for as long as any of its bytes is queued and releases it then; the caller keeps its own count;
-- ``memoryview``, ``bytearray``: borrowed until ``send`` returns; what the system did not take by then is copied.
+- ``Buffer``: the transport retains it for as long as any of its bytes is queued and releases it then; the
+  caller keeps its own count;
+- ``memoryview``, ``bytearray``: borrowed until ``send`` returns; what the system did not take by then is
+  copied.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """What a transport can really do on this machine. A flag that is set is true; a contract suite tries each."""
+    """What a transport can really do on this machine.
+
+    A flag that is set is true; a contract suite tries each.
+    """
 
     name: str
     zero_copy: bool = False
@@ -67,7 +72,10 @@ class TcpAddress:
 
 @dataclass(frozen=True, slots=True)
 class UnixAddress:
-    """File system path of a Unix socket, or an abstract name that starts with ``@`` (Linux, unix(7)). ``""`` is an unnamed peer."""
+    """File system path of a Unix socket, or an abstract name that starts with ``@`` (Linux, unix(7)).
+
+    ``""`` is an unnamed peer.
+    """
 
     path: str
 
@@ -92,10 +100,11 @@ Address: TypeAlias = "TcpAddress | UnixAddress | MemoryAddress"
 class Transport(Protocol):
     """One end of a reliable, ordered, non-blocking byte stream.
 
-    States: open, input ended (peer finished), output ended (``shutdown``), closed. Thread rules: the owning reactor's thread. After ``close``
-    every call raises ``TransportClosed``, except ``close``, ``features`` and the addresses. When the peer resets
-    the connection, the call that meets it (``recv_into``, ``send`` or ``flush``) raises ``ConnectionLost``; the transport must then be closed,
-    and until it is, calls that move bytes raise it again.
+    States: open, input ended (peer finished), output ended (``shutdown``), closed. Thread rules: the owning
+    reactor's thread. After ``close`` every call raises ``TransportClosed``, except ``close``, ``features``
+    and the addresses. When the peer resets the connection, the call that meets it (``recv_into``, ``send``
+    or ``flush``) raises ``ConnectionLost``; the transport must then be closed, and until it is, calls that
+    move bytes raise it again.
     """
 
     @property
@@ -104,8 +113,9 @@ class Transport(Protocol):
 
     @property
     def interest(self) -> Interest:
-        """What the poller should watch for *now* for this transport's own sake: ``WRITABLE`` while something is pending or a connection is being made, and
-        ``READABLE`` where the transport itself must read to go on (TLS). The owner adds ``READABLE`` when it wants data."""
+        """What the poller should watch for *now* for this transport's own sake: ``WRITABLE`` while
+        something is pending or a connection is being made, and ``READABLE`` where the transport itself must
+        read to go on (TLS). The owner adds ``READABLE`` when it wants data."""
 
     @property
     def local_address(self) -> Address:
@@ -119,45 +129,65 @@ class Transport(Protocol):
         """Return what this transport can do; constant over its life."""
 
     def recv_into(self, buffer: WritableMemory, /) -> int:
-        """Receive into the start of ``buffer`` (1 byte or more) and return the number of bytes; ``WOULD_BLOCK`` or ``END_OF_STREAM``.
+        """Receive into the start of ``buffer`` (1 byte or more) and return the number of bytes;
+        ``WOULD_BLOCK`` or ``END_OF_STREAM``.
 
-        Never writes beyond the count returned. A count below ``len(buffer)`` means that nothing more is available now, unless
-        ``buffered`` is set. Raises ``ConnectionLost`` on a reset and ``InvalidArgument`` for an empty or read-only buffer.
+        Never writes beyond the count returned. A count below ``len(buffer)`` means that nothing more is
+        available now, unless ``buffered`` is set. Raises ``ConnectionLost`` on a reset and
+        ``InvalidArgument`` for an empty or read-only buffer.
         """
 
     @property
     def buffered(self) -> bool:
-        """Whether data is available that no poller can see (TLS holds decrypted bytes): read again before polling."""
+        """Whether data is available that no poller can see (TLS holds decrypted bytes): read again before
+        polling."""
 
     def send(self, batch: Sequence[Sendable], /) -> int:
-        """Queue the whole batch behind what is pending, send what the system takes, return ``pending_bytes``. Never blocks, never sends partly and forgets.
+        """Queue the whole batch behind what is pending, send what the system takes, return
+        ``pending_bytes``. Never blocks, never sends partly and forgets.
 
-        0 means: all of it is with the system. Empty batches and empty items are legal. On ``ConnectionLost`` everything queued is dropped and
-        retained buffers are released. Raises ``InvalidState`` after ``shutdown``; nothing is queued then.
+        0 means: all of it is with the system. Empty batches and empty items are legal. On
+        ``ConnectionLost`` everything queued is dropped and retained buffers are released. Raises
+        ``InvalidState`` after ``shutdown``; nothing is queued then.
         """
 
     def flush(self) -> int:
-        """Send more of what is pending (call it when the handle is writable) and return ``pending_bytes``. Raises ``ConnectionLost`` as ``send``."""
+        """Send more of what is pending (call it when the handle is writable) and return ``pending_bytes``.
+
+        Raises ``ConnectionLost`` as ``send``.
+        """
 
     @property
     def pending_bytes(self) -> int:
         """Bytes accepted by ``send`` that the system has not taken yet."""
 
-    def set_water_marks(self, high_bytes: int, low_bytes: int, on_change: Callable[[bool], None] | None) -> None:
-        """Call ``on_change(True)`` when ``pending_bytes`` rises above ``high_bytes``, and ``on_change(False)`` when it has fallen to ``low_bytes``.
+    def set_water_marks(self, high_bytes: int, low_bytes: int, on_change: Callable[[bool], None] | None) ->
+    None:
+        """Call ``on_change(True)`` when ``pending_bytes`` rises above ``high_bytes``, and
+        ``on_change(False)`` when it has fallen to ``low_bytes``.
 
-        ``0 <= low_bytes <= high_bytes``, else ``InvalidArgument``. Called from within ``send`` or ``flush``, alternating, starting with ``True``.
+        ``0 <= low_bytes <= high_bytes``, else ``InvalidArgument``. Called from within ``send`` or
+        ``flush``, alternating, starting with ``True``.
         """
 
     def shutdown(self) -> None:
-        """End our sending once everything pending is sent (shutdown(2), SHUT_WR); receiving goes on. Idempotent."""
+        """End our sending once everything pending is sent (shutdown(2), SHUT_WR); receiving goes on.
+
+        Idempotent.
+        """
 
     def close(self) -> None:
-        """Release the handle now; what is pending is dropped and retained buffers are released. Idempotent. Unregister the handle first."""
+        """Release the handle now; what is pending is dropped and retained buffers are released.
+
+        Idempotent. Unregister the handle first.
+        """
 
 
 class Listener(Protocol):
-    """Accepts transports. Thread rules: the owning reactor's thread. Its handle is readable when a connection waits."""
+    """Accepts transports.
+
+    Thread rules: the owning reactor's thread. Its handle is readable when a connection waits.
+    """
 
     @property
     def handle(self) -> Handle:
@@ -168,15 +198,20 @@ class Listener(Protocol):
         """Where it really listens (the chosen port, not 0)."""
 
     def accept_batch(self, max_count: int) -> Sequence[Transport]:
-        """Accept up to ``max_count`` (1 or more) waiting connections without waiting; fewer, or none, when fewer wait.
+        """Accept up to ``max_count`` (1 or more) waiting connections without waiting; fewer, or none, when
+        fewer wait.
 
-        A connection that died in the queue is skipped. Raises ``ResourceExhausted`` when descriptors or memory ran out *and nothing
-        was accepted in this call*: the connection still waits, and the caller should pause before it tries again, since the handle
-        stays readable. Raises ``TransportClosed`` after ``close``.
+        A connection that died in the queue is skipped. Raises ``ResourceExhausted`` when descriptors or
+        memory ran out *and nothing was accepted in this call*: the connection still waits, and the caller
+        should pause before it tries again, since the handle stays readable. Raises ``TransportClosed``
+        after ``close``.
         """
 
     def close(self) -> None:
-        """Stop listening and release the address (a Unix socket's file, too). Transports accepted before live on. Idempotent."""
+        """Stop listening and release the address (a Unix socket's file, too).
+
+        Transports accepted before live on. Idempotent.
+        """
 
 
 __all__ = [
