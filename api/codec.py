@@ -83,8 +83,9 @@ class StreamEnded:
     __slots__ = ()
 
 
-CodecEvent: TypeAlias = "Message | PingReceived | PongReceived | CloseReceived | ViolationDetected |
-StreamEnded"
+CodecEvent: TypeAlias = (
+    "Message | PingReceived | PongReceived | CloseReceived | ViolationDetected | StreamEnded"
+)
 """What ``Codec.receive`` returns, in wire order."""
 
 

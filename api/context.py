@@ -19,8 +19,9 @@ class Context(Protocol):
     deadline on.
     """
 
-    def set(self, key: str, value: object, *, propagated: bool = False, ttl_ns: Nanoseconds | None = None)
-    -> None:
+    def set(
+        self, key: str, value: object, *, propagated: bool = False, ttl_ns: Nanoseconds | None = None
+    ) -> None:
         """Store a value under a key, replacing value, propagation and expiry.
 
         ``ttl_ns``: 1 or more, or ``None`` for ever, else ``InvalidArgument``.

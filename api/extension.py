@@ -43,8 +43,9 @@ class Extension(Protocol):
         """The reserved bits this extension claims on data frames: a combination of ``RSV1`` to ``RSV3``; no
         two agreed extensions share one."""
 
-    def encode(self, kind: MessageKind, payload: ReadableMemory, first: bool, final: bool) ->
-    tuple[ReadableMemory, int]:
+    def encode(
+        self, kind: MessageKind, payload: ReadableMemory, first: bool, final: bool
+    ) -> tuple[ReadableMemory, int]:
         """Transform the payload of one outgoing frame; return it with the reserved bits to set on it.
 
         May return the payload it was given. ``kind`` is the message's, also on continuations.

@@ -161,8 +161,9 @@ class Transport(Protocol):
     def pending_bytes(self) -> int:
         """Bytes accepted by ``send`` that the system has not taken yet."""
 
-    def set_water_marks(self, high_bytes: int, low_bytes: int, on_change: Callable[[bool], None] | None) ->
-    None:
+    def set_water_marks(
+        self, high_bytes: int, low_bytes: int, on_change: Callable[[bool], None] | None
+    ) -> None:
         """Call ``on_change(True)`` when ``pending_bytes`` rises above ``high_bytes``, and
         ``on_change(False)`` when it has fallen to ``low_bytes``.
 
