@@ -49,8 +49,13 @@ class CloseEvent:
 
     __slots__ = ("code", "connection", "error", "reason")
 
-    def __init__(self, connection: Connection, code: int, reason: str, error: BaseException | None = None)
-    -> None: self.connection = connection self.code = code self.reason = reason self.error = error
+    def __init__(
+        self, connection: Connection, code: int, reason: str, error: BaseException | None = None
+    ) -> None:
+        self.connection = connection
+        self.code = code
+        self.reason = reason
+        self.error = error
 
 
 OpenHandler: TypeAlias = Callable[[OpenEvent], object]

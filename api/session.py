@@ -68,8 +68,9 @@ class Session(Protocol):
 class SessionManager(Protocol):
     """Sessions by id, in shards. Thread rules: any thread."""
 
-    def create(self, session_id: SessionId | None = None, *, deadline_ns: Nanoseconds | None = None) ->
-    Session:
+    def create(
+        self, session_id: SessionId | None = None, *, deadline_ns: Nanoseconds | None = None
+    ) -> Session:
         """Return the live session of that id, or a new one (``None``: with a fresh, unguessable id), in
         status ``CONNECTING``.
 
