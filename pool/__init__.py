@@ -1,1 +1,28 @@
-"""Placeholder until the room re-exports its names."""
+"""The room of memory: pooled buffers, rings, batches and recycled objects. See README.md."""
+
+from .batch import ListBatch
+from .buffer_pool import SlabBufferPool
+from .lease import Lease
+from .manager import NodeBufferPools
+from .object_pool import NodeRecyclingPools, RecyclingPool
+from .ring import MpmcRing, SpscRing
+from .slab import Bind, HugePages, PageKind, PageSource
+from .tracking import LeakHook, LeakLevel, leak_level
+
+__all__ = [
+    "Bind",
+    "HugePages",
+    "LeakHook",
+    "LeakLevel",
+    "Lease",
+    "ListBatch",
+    "MpmcRing",
+    "NodeBufferPools",
+    "NodeRecyclingPools",
+    "PageKind",
+    "PageSource",
+    "RecyclingPool",
+    "SlabBufferPool",
+    "SpscRing",
+    "leak_level",
+]
