@@ -144,14 +144,14 @@ class Codec(Protocol):
         """
 
     def encode_message(
-        self, kind: MessageKind, payload: ReadableMemory, /, *, final: bool = True, first: bool = True
+        self, kind: MessageKind, payload: Sendable, /, *, final: bool = True, first: bool = True
     ) -> Sequence[Sendable]:
         """Return the parts of one data frame: an unfragmented message by default, else a fragment (RFC 6455
         §5.4).
 
         ``first=False`` makes a continuation, ``final=False`` announces more. A server's payload is passed
-        on by reference (borrowed until sent or copied by the transport); a client's is masked into new
-        memory. Text is *not* checked here. Raises ``InvalidState`` when the sending half is closed or
+        on by reference (borrowed until sent or copied by the transport; a ``Buffer`` stays one, so that the
+        transport can retain instead of copying); a client's is masked into new memory. Text is *not* checked here. Raises ``InvalidState`` when the sending half is closed or
         fragments are out of order, and ``InvalidArgument`` for an unknown kind.
         """
 

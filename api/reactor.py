@@ -75,6 +75,17 @@ class Reactor(Protocol):
         """Have ``function()`` run on the reactor's thread, soon and in order per posting thread; ``False``
         when the inbox is full or the reactor closed."""
 
+    def at_turn_end(self, function: Callable[[], object]) -> None:
+        """Run ``function()`` once, at the end of the turn under way: after its events, posts and timers, and
+        before the reactor sleeps again. Outside a turn: at the end of the next one, which then does not wait.
+
+        For work that is cheaper once per turn than once per event, above all sending what was queued.
+        Registering is not deduplicated: whoever needs one run per turn remembers that it has asked. Functions
+        run in order of registration; those registered by one of them run in the same phase, except that a
+        chain of a hundred generations is cut and goes on at the end of the next turn, after events were
+        looked at. Exceptions are counted and reported; these runs are not part of ``run_once``'s work count.
+        """
+
     def run(self) -> None:
         """Turn until ``stop``; the calling thread becomes the owner.
 

@@ -157,12 +157,13 @@ class SlabBufferPool:
 
     def stats(self) -> PoolStats:
         """Return the books; the totals are the sums over the classes, by construction."""
-        classes = tuple(home.stats() for home in self._homes())
+        books = [home.books() for home in self._homes()]
+        classes = tuple(entry for entry, _ in books)
         return PoolStats(
             acquired_count=sum(entry.acquired_count for entry in classes),
             released_count=sum(entry.released_count for entry in classes),
             in_use_count=sum(entry.in_use_count for entry in classes),
-            in_use_bytes=sum(home.in_use_bytes() for home in self._homes()),
+            in_use_bytes=sum(in_use_bytes for _, in_use_bytes in books),
             mapped_bytes=sum(entry.mapped_bytes for entry in classes),
             refused_count=self._refused_count,
             page_kind=self._page_kind,

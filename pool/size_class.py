@@ -88,35 +88,40 @@ class SlotHome:
         self.closed = True
         self.drop_idle()
 
-    @property
-    def in_use_count(self) -> int:
-        """Slots that are leased. Within 0 and ``acquired_count`` also while other threads work."""
-        return min(max(len(self.sizes) - len(self.free), 0), self.acquired_count)
-
-    def in_use_bytes(self) -> int:
-        """Sum of the sizes of the slots that are leased."""
-        return self.in_use_count * self.size_bytes
-
-    def idle_count(self) -> int:
-        """Slots that are mapped and free."""
-        return len(self.free)
+    def uncarved_count(self) -> int:
+        """Slots that are mapped, free, and not in ``free`` since they were never cut."""
+        return 0
 
     def idle_bytes(self) -> int:
         """Sum of the sizes of the slots that are mapped and free."""
-        return self.idle_count() * self.size_bytes
+        return (len(self.free) + self.uncarved_count()) * self.size_bytes
 
-    def stats(self) -> ClassStats:
-        """Return the books."""
-        in_use, acquired = self.in_use_count, self.acquired_count
-        return ClassStats(
-            size_bytes=self.size_bytes,
-            acquired_count=acquired,
-            released_count=acquired - in_use,
-            in_use_count=in_use,
-            idle_count=self.idle_count(),
-            slab_count=self.mappings.count,
-            mapped_bytes=self.mappings.total_bytes(),
+    def books(self) -> tuple[ClassStats, int]:
+        """Return the books, and the sum of the sizes of the slots in use.
+
+        The free slots are looked at once, and all else follows from that look: a release that another thread
+        makes meanwhile is either in all of the figures or in none.
+        """
+        free_count, in_use_count, in_use_bytes = self._look()
+        return (
+            ClassStats(
+                size_bytes=self.size_bytes,
+                acquired_count=self.acquired_count,
+                released_count=self.acquired_count - in_use_count,
+                in_use_count=in_use_count,
+                idle_count=free_count + self.uncarved_count(),
+                slab_count=self.mappings.count,
+                mapped_bytes=self.mappings.total_bytes(),
+            ),
+            in_use_bytes,
         )
+
+    def _look(self) -> tuple[int, int, int]:
+        """Return how many slots are free and in use, and the bytes in use."""
+        free_count = len(self.free)
+        # An acquire in flight has taken its slot and is not counted yet: hence the upper bound.
+        in_use_count = min(max(len(self.sizes) - free_count, 0), self.acquired_count)
+        return free_count, in_use_count, in_use_count * self.size_bytes
 
 
 class SizeClass(SlotHome):
@@ -145,9 +150,9 @@ class SizeClass(SlotHome):
         self.sizes[slot.number] = slot.size_bytes
         return slot
 
-    def idle_count(self) -> int:
-        """Free slots, and those of the newest slab that were never cut."""
-        return len(self.free) + (self._slab.uncarved_count if self._slab is not None else 0)
+    def uncarved_count(self) -> int:
+        """Slots of the newest slab that were never cut."""
+        return self._slab.uncarved_count if self._slab is not None else 0
 
     def drop_idle(self) -> None:
         """Let go of every free slot, and of the slab that was being cut."""
@@ -228,9 +233,11 @@ class LargeBuffers(SlotHome):
         """Sum of the sizes of the cached mappings."""
         return sum(slot.size_bytes for slot in self.free.copy())
 
-    def in_use_bytes(self) -> int:
-        """Sum of the sizes of the mappings that are leased."""
-        return max(sum(self.sizes.copy().values()) - self.idle_bytes(), 0)
+    def _look(self) -> tuple[int, int, int]:
+        free = {slot.number for slot in self.free.copy()}
+        used = [size_bytes for number, size_bytes in self.sizes.copy().items() if number not in free]
+        used = used[: self.acquired_count]
+        return len(free), len(used), sum(used)
 
 
 __all__ = ["LARGE_CLASS_BYTES", "POISON_BYTE", "LargeBuffers", "SizeClass", "SlotHome", "poison"]

@@ -71,11 +71,11 @@ class RingMachine(RuleBasedStateMachine):
 
 
 class SpscMachine(RingMachine):
-    kind = SpscRing
+    kind = SpscRing[object]
 
 
 class MpmcMachine(RingMachine):
-    kind = MpmcRing
+    kind = MpmcRing[object]
 
 
 RingMachine.TestCase.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
