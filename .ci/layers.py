@@ -192,6 +192,8 @@ def _check_outside(module: Module, entry: Import) -> Iterator[Fault]:
     name = entry.outside
     top = name.split(".")[0]
     own = {"typing_extensions"} | FOREIGN_ALLOWED.get(module.room, frozenset())
+    if not entry.when_loaded:
+        own |= {"_typeshed"}  # exists for type checkers only
     if not top:
         yield Fault(module.path, entry.line, "floor", f"'{name}' leads out of the package")
     elif top in FLOORS:
@@ -279,7 +281,7 @@ def check_init_files(modules: list[Module]) -> Iterator[Fault]:
             body = body[1:]
         for node in body:
             targets = node.targets if isinstance(node, ast.Assign) else []
-            named = targets and all(isinstance(each, ast.Name) and each.id in allowed for each in targets)
+            named = targets and all(getattr(each, "id", "") in allowed for each in targets)
             if not named and not isinstance(node, (ast.Import, ast.ImportFrom)):
                 names = " and ".join(sorted(allowed))
                 yield Fault(module.path, node.lineno, "init", f"only docstring, imports and {names} belong here")

@@ -1,11 +1,12 @@
 """Holds the size of things: a module is read in one sitting, a function on one screen.
 
 A module has at most 400 lines and a function at most 50, its docstring not counted (explaining is never
-punished); a line has at most 110 characters. There is no list of exceptions: what does not fit is two
-things, and gets cut where it is two. All Python of the repository is measured: library, tests, examples,
-benchmarks and these scripts.
+punished). Lines aim for 110 characters and never have more than 120. There is no list of exceptions: what
+does not fit is two things, and gets cut where it is two. All Python of the repository is measured: library,
+tests, examples, benchmarks and these scripts.
 
-Usage: ``python .ci/sizes.py [ROOT]``. Prints ``file:line: explanation`` per fault; exits with 1 if there is any.
+Usage: ``python .ci/sizes.py [ROOT]``. Prints ``file:line: explanation`` per fault; exits with 1 if there is
+any.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Final
 
 MAX_MODULE_LINES: Final = 400
 MAX_FUNCTION_LINES: Final = 50
-MAX_LINE_LENGTH: Final = 110
+MAX_LINE_LENGTH: Final = 120
 
 PLACES: Final = (
     *"api protocol internal pool transport session control adapters fake".split(),

@@ -32,7 +32,7 @@ def main() -> None:
         except DoubleRelease as error:
             print(f"a mistake is answered: {error.message}")
         books = pool.stats()
-        print(f"acquired {books.acquired_count}, released {books.released_count}, in use {books.in_use_count}")
+        print(f"acquired {books.acquired_count}, in use {books.in_use_count}")
 
 
 if __name__ == "__main__":
