@@ -1,0 +1,102 @@
+"""Masks: the XOR with a repeating key of four bytes that every client frame carries (RFC 6455 §5.3).
+
+Masking is its own inverse: byte ``i`` of a payload is XORed with ``key[i % 4]``. Written down like that it costs
+some 60 ns per byte in Python, so the work is handed to C in one of two forms that were measured against each
+other on memory of an ``mmap`` (CPython 3.11):
+
+- *one big integer*: read the bytes as one number, XOR it with the key times ``0x…00000001_00000001``, write it
+  back. 0.22 µs for 32 bytes, 0.75 µs for 512; above that the integers cost more than the second form.
+- *four translations*: every fourth byte is XORed with the same value, which is a table look-up:
+  ``b[i::4] = b[i::4].translate(table)``. 3.3 µs for 4 KiB, 1.4 GB/s. It runs in a ``bytearray`` beside the view:
+  strided stores into a ``memoryview`` are seven times slower, so two plain copies more are the cheaper way. The
+  work goes in blocks, which stay in the cache and bound the scratch memory.
+
+``unmask_clear`` is the definition, and the oracle of the tests. *Phase*: how many bytes of the frame's payload
+came before, so that a payload may arrive in pieces.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ..api.types import ReadableMemory
+
+KEY_BYTES: Final = 4
+BIG_INTEGER_BELOW_BYTES: Final = 600
+"""Up to here the big integer wins; measured, see above."""
+_BLOCK_BYTES: Final = 64 * 1024
+
+SHORT_BYTES: Final = 125
+"""Lengths that fit into the header's seven bits (RFC 6455 §5.2); they have tables of their own below."""
+
+KEY_BITS: Final = (1 << 32) - 1
+
+# One 32-bit one per word: the key times this is the key repeated. Index: length in bytes, rounded up to words.
+_REPEAT_WORDS: Final = tuple(
+    sum(1 << 32 * word for word in range(count)) for count in range(-(-BIG_INTEGER_BELOW_BYTES // 4) + 1)
+)
+REPEAT: Final = tuple(_REPEAT_WORDS[-(-length // 4)] for length in range(SHORT_BYTES + 1))
+"""``key * REPEAT[n]`` is the little-endian key over at least ``n`` bytes."""
+LOW_BITS: Final = tuple((1 << 8 * length) - 1 for length in range(SHORT_BYTES + 1))
+"""``number & LOW_BITS[n]`` keeps the first ``n`` bytes of a little-endian number."""
+
+_XOR_TABLES: Final = tuple(bytes(byte ^ key for byte in range(256)) for key in range(256))
+
+
+def unmask_clear(payload: ReadableMemory, key: bytes, phase: int = 0) -> bytes:
+    """Return the payload masked or unmasked, byte by byte: the definition of RFC 6455 §5.3."""
+    return bytes(byte ^ key[(phase + index) % 4] for index, byte in enumerate(payload))
+
+
+def unmask_in_place(view: memoryview, key: bytes, phase: int = 0) -> None:
+    """Mask or unmask ``view`` where it lies.
+
+    ``view``: writable, format ``B``, contiguous; borrowed for the call. ``key``: 4 bytes. ``phase``: payload
+    bytes of this frame that came before, 0 or more.
+    """
+    turn = phase & 3
+    if turn:
+        key = key[turn:] + key[:turn]
+    length = len(view)
+    if length < BIG_INTEGER_BELOW_BYTES:
+        words = (length + 3) >> 2
+        number = int.from_bytes(view, "little") ^ int.from_bytes(key, "little") * _REPEAT_WORDS[words]
+        view[:] = number.to_bytes(words << 2, "little")[:length]
+        return
+    for start in range(0, length, _BLOCK_BYTES):  # Invariant: blocks are whole words, so the key never turns
+        block = view[start : start + _BLOCK_BYTES]
+        block[:] = _translated(block, key)
+
+
+def masked(payload: ReadableMemory, key: bytes) -> bytes:
+    """Return a masked copy of ``payload``; ``key``: 4 bytes."""
+    length = len(payload)
+    if length < BIG_INTEGER_BELOW_BYTES:
+        words = (length + 3) >> 2
+        number = int.from_bytes(payload, "little") ^ int.from_bytes(key, "little") * _REPEAT_WORDS[words]
+        return number.to_bytes(words << 2, "little")[:length]
+    if length <= _BLOCK_BYTES:
+        return bytes(_translated(payload, key))
+    result = bytearray(payload)
+    unmask_in_place(memoryview(result), key)
+    return bytes(result)
+
+
+def _translated(payload: ReadableMemory, key: bytes) -> bytearray:
+    scratch = bytearray(payload)
+    for index in range(KEY_BYTES):
+        scratch[index::4] = scratch[index::4].translate(_XOR_TABLES[key[index]])
+    return scratch
+
+
+__all__ = [
+    "BIG_INTEGER_BELOW_BYTES",
+    "KEY_BITS",
+    "KEY_BYTES",
+    "LOW_BITS",
+    "REPEAT",
+    "SHORT_BYTES",
+    "masked",
+    "unmask_clear",
+    "unmask_in_place",
+]
