@@ -25,8 +25,8 @@ _UNKNOWN_BITS = ~(READABLE | WRITABLE)
 class ScriptedPoller:
     """Implements ``api.poller.Poller`` on a ``VirtualClock``.
 
-    Handles are numbers without meaning; a test chooses them (0 or more). Thread rules: the owning thread only,
-    except ``wake``.
+    Handles are numbers without meaning; a test chooses them (0 or more). Thread rules: the owning thread
+    only, except ``wake``.
     """
 
     __slots__ = (

@@ -56,7 +56,7 @@ class DeadlineWheel:
     __slots__ = ("_count", "_filed", "_on_error", "_scheduler", "_tick_ns", "_timer", "_timer_tick")
 
     def __init__(self, scheduler: Scheduler, tick_ns: Nanoseconds, on_error: ErrorHook = log_error) -> None:
-        """Look every ``tick_ns`` (1 or more, else ``InvalidArgument``) where there is something to look at."""
+        """Look every ``tick_ns`` (1 or more, else ``InvalidArgument``) where something is filed."""
         if tick_ns < 1:
             raise InvalidArgument("a tick is 1 or more", tick_ns=tick_ns)
         self._scheduler = scheduler

@@ -1,8 +1,8 @@
 """Inbox: the bounded queue through which other threads give a reactor work.
 
 Two deques, and no lock. One holds the items; the other holds a token for each free place. Whoever enqueues
-first takes a token, and is refused when there is none; whoever dequeues gives one back. ``append``, ``pop`` and
-``popleft`` of a deque are thread-safe by its documentation ("Deques support thread-safe, memory efficient
+first takes a token, and is refused when there is none; whoever dequeues gives one back. ``append``, ``pop``
+and ``popleft`` of a deque are thread-safe by its documentation ("Deques support thread-safe, memory efficient
 appends and pops from either side"), with the GIL and without, and that is all this relies on. So the bound is
 exact with any number of producers, and a signal handler that interrupts an enqueue of its own thread can
 enqueue too, where a lock would deadlock.

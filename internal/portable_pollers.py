@@ -161,11 +161,11 @@ class SelectorPoller(PollerBase):
         self._selector.close()
 
     def _drop_closed(self) -> None:
-        for handle in list(self._selector.get_map()):
+        for key in list(self._selector.get_map().values()):
             try:
-                self._probe(handle)
+                self._probe(key.fd)
             except (OSError, ValueError):
-                self._selector.unregister(handle)
+                self._selector.unregister(key.fd)
 
 
 _EVENTS_OF_INTEREST: Final[Mapping[Interest, int]] = {

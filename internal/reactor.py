@@ -8,16 +8,17 @@ Three things are less obvious than they look:
 
 *Sleeping without missing a post.* The owner announces that it may sleep (``_may_sleep``) and only then looks
 whether anything waits. A post enqueues first and wakes second. Other threads wake always: whether the owner
-sleeps they can't know without a lock. The owner's own posts wake only between announcement and return from the
-poll, which happens when a signal handler posts while its thread sleeps in the kernel.
+sleeps they can't know without a lock. The owner's own posts wake only between announcement and return from
+the poll, which happens when a signal handler posts while its thread sleeps in the kernel.
 
-*Stale readiness.* A callback may unregister a handle whose readiness was collected in the same poll, and close
-it; the next ``accept`` gets the same number. Readiness of the old handle must not reach the new callback. So a
-number that was unregistered during dispatch and registered again takes part only after the dispatch: its
-callback waits in ``_late``. Nothing is checked per event; an event costs one dictionary lookup and one call.
+*Stale readiness.* A callback may unregister a handle whose readiness was collected in the same poll, and
+close it; the next ``accept`` gets the same number. Readiness of the old handle must not reach the new
+callback. So a number that was unregistered during dispatch and registered again takes part only after the
+dispatch: its callback waits in ``_late``. Nothing is checked per event; an event costs one dictionary lookup
+and one call.
 
-*Spinning* is polling without sleep. It shortens the reaction by a wake-up's few microseconds and burns a core,
-so it is off unless asked for, and then lasts only ``spin_ns`` after the last work.
+*Spinning* is polling without sleep. It shortens the reaction by a wake-up's few microseconds and burns a
+core, so it is off unless asked for, and then lasts only ``spin_ns`` after the last work.
 """
 
 from __future__ import annotations
@@ -184,8 +185,8 @@ class PollReactor:
     def run(self) -> None:
         """Turn until ``stop``; the calling thread owns the reactor meanwhile.
 
-        Raises ``InvalidState`` when it is running already and ``Closed`` after close. ``KeyboardInterrupt`` and
-        ``SystemExit`` from a callback end the run and pass through; it may be run again.
+        Raises ``InvalidState`` when it is running already and ``Closed`` after close. ``KeyboardInterrupt``
+        and ``SystemExit`` from a callback end the run and pass through; it may be run again.
         """
         self._begin()
         try:

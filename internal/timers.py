@@ -9,7 +9,8 @@ the heap never holds more than twice what is pending (plus a small constant).
 Entries are tuples ``(deadline_ns, sequence, timer)``: tuples of integers compare in C, and the sequence makes
 timers with equal deadlines fire in the order they were scheduled (the third element is never compared).
 
-For deadlines that move with every message (idle time-outs) see ``deadlines``: no timer should be touched there.
+For deadlines that move with every message (idle time-outs) see ``deadlines``: no timer should be touched
+there.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ class ListBatch(Generic[T]):
         return window
 
     def _bounds(self) -> tuple[int, int]:
-        """Return start and stop in the list; Invariant: ``start <= stop <= len(list)``, or nothing is left."""
+        """Return start and stop in the list. Invariant: ``start <= stop <= len(list)``."""
         end = len(self._items)
         stop = end if self._stop is None else min(self._stop, end)
         return min(self._start, stop), stop

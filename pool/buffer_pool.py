@@ -1,9 +1,9 @@
 """The buffer pool of one NUMA node: size classes, large buffers, a limit, and the books over all of it.
 
 A request is rounded up to a power of two from 2 KiB to 1 MiB and served from that class's free slots: a table
-look-up and a ``pop``. When none is free, the next slot is cut from the newest slab, and when that is used up, a
-new slab is mapped. Above 1 MiB the request gets a mapping of its own, in whole pages, so it is never answered
-with less than it asked for.
+look-up and a ``pop``. When none is free, the next slot is cut from the newest slab, and when that is used up,
+a new slab is mapped. Above 1 MiB the request gets a mapping of its own, in whole pages, so it is never
+answered with less than it asked for.
 
 ``limit_bytes`` bounds what is *mapped*, which is what the machine feels. Before a request is refused for it,
 memory that serves nobody is let go: first the cache of large buffers, then slabs without a slot in use. A
@@ -24,6 +24,7 @@ from ..api.types import NodeId
 from .lease import Lease, Slot
 from .size_class import LargeBuffers, SizeClass, SlotHome
 from .slab import PAGE_BYTES, PageKind, PageSource, Slab, round_up_to_pages
+from .snapshot import snapshot
 from .tracking import LeakHook, LeakLevel, LeakTracker, leak_level, warn_of_leak
 
 DEFAULT_SLAB_BYTES: Final = 2 * 1024 * 1024
@@ -42,6 +43,9 @@ class SlabBufferPool:
     larger where a slot does not fit); ``large_cache_bytes`` bounds the released large buffers that are kept
     (0: none). ``leaks`` is a level of ``tracking.py`` (``None``: the environment decides), ``on_leak`` is
     told of every lease that was garbage-collected, on whatever thread that happens.
+
+    Thread rules: acquire on the owner's thread only, and not from a signal handler or a finaliser that
+    interrupts it; release and the books from any thread, also from those.
 
     Raises ``InvalidArgument`` for a value outside these ranges. Nothing is mapped before the first acquire.
     """
@@ -177,7 +181,7 @@ class SlabBufferPool:
 
     def collected_leaks(self) -> Sequence[LeakReport]:
         """Return reports of the latest leases (256 at most) that were garbage-collected with counts left."""
-        return () if self._tracker is None else tuple(self._tracker.collected.copy())
+        return () if self._tracker is None else tuple(snapshot(self._tracker.collected))
 
     def close(self) -> None:
         """Refuse further acquires and let go of what is idle. Idempotent."""

@@ -1,25 +1,29 @@
 """Leases: the buffers that a pool hands out.
 
-Three things are kept apart here. A *slot* is memory: it lives as long as its slab and is used again and again.
-A *lease* is one turn of using a slot. A *name* (an object of class ``Lease``) is a handle on a lease; every
-slice is a further name of the same lease, and each name has counts of its own, so that releasing a slice twice
-cannot take the count that its origin still holds.
+Three things are kept apart here. A *slot* is memory: it lives as long as its slab and is used again and
+again. A *lease* is one turn of using a slot. A *name* (an object of class ``Lease``) is a handle on a lease;
+every slice is a further name of the same lease, and each name has counts of its own, so that releasing a
+slice twice cannot take the count that its origin still holds.
 
 **Counting without a lock.** ``count -= 1`` is three steps in CPython, and two threads may both believe that
 they took the last one. So counts are not numbers but tokens in lists. A lease owns one list, ``shared``, with
-a token per outstanding count, and the bottom token is the slot itself; a name owns one list, ``own``. A release
-pops one token from ``own`` (nothing there: double release), then one from ``shared``. Only one thread can pop
-the slot, and whoever pops it, and nobody else, takes the memory home. Relied upon: that one call of
-``list.pop`` or ``list.append`` is atomic, which the GIL gives, and the per-object lock of free-threaded builds
-too (PEP 703, "Container thread-safety"). ``retain`` pushes ``shared`` before ``own``, ``release`` pops in the
-opposite order, so at every moment
+a token per outstanding count, and the bottom token is the slot itself; a name owns one list, ``own``. A
+release pops one token from ``own`` (nothing there: double release), then one from ``shared``. Only one thread
+can pop the slot, and whoever pops it, and nobody else, takes the memory home. Relied upon: that one call of
+``list.pop`` or ``list.append`` is atomic, which the GIL gives, and the per-object lock of free-threaded
+builds too (PEP 703, "Container thread-safety"). ``retain`` pushes ``shared`` before ``own``, ``release`` pops
+in the opposite order, so at every moment
 
     ``len(shared) >= sum of len(own)``, and ``shared`` is empty only when the memory is on its way home.
 
 **Generations.** Names and token lists are made anew for every lease; slots are recycled and carry the id of
-the lease that uses them now, 0 when none does. Lease ids never repeat within a pool. A name whose id is not the
-slot's is stale, and raises, even where an illegal race (a ``retain`` against the last ``release``) has left it
-a token: such a token is never the slot, so it cannot send anything home.
+the lease that uses them now, 0 when none does. Lease ids never repeat within a pool. A name whose id is not
+the slot's is stale, and raises, even where an illegal race (a ``retain`` against the last ``release``) has
+left it a token: such a token is never the slot, so it cannot send anything home.
+
+**One limit.** An exception that a signal handler raises (Ctrl-C without a handler of ours) may land between
+two steps of a call. Then a count, or a slot that was just taken, may be lost: the books go on showing it as
+in use, and it is never given to two. Handlers that only post or set a flag cannot cause it.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 Which node that is, only the system knows; the function that asks it is an argument, so that this room stays
 free of system calls, and a machine with eight nodes can be played on a laptop. A thread may be moved to a
-node without a pool; "no preference" then falls back to the lowest node served, while a node that was asked for
-by name and is not served is an error.
+node without a pool; "no preference" then falls back to the lowest node served, while a node that was asked
+for by name and is not served is an error.
 """
 
 from __future__ import annotations

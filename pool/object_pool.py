@@ -5,9 +5,10 @@ released is simply garbage. What has to be prevented is the opposite, an object 
 would be given to two callers at once. So the idle objects are kept in a ``dict`` by identity, and an identity
 is unique as long as the pool holds the object.
 
-Any thread may use an object pool, several counters move together, and a snapshot of them has to be consistent;
-this is therefore the one place in the room with a lock (50 ns). The factory and the reset function are the
-user's and run outside of it. It is re-entrant, since a finaliser or a signal handler may release in the middle.
+Any thread may use an object pool, several counters move together, and a snapshot of them has to be
+consistent; this is therefore the one place in the room with a lock (50 ns). The factory and the reset
+function are the user's and run outside of it. It is re-entrant, since a finaliser or a signal handler may
+release in the middle.
 """
 
 from __future__ import annotations

@@ -3,32 +3,33 @@
 **Theory.** A lock-free queue in C is made of atomic words and memory barriers. Python has neither, so an
 algorithm carried over from C (indices that are read, incremented and stored back) is wrong here in a way that
 tests hardly ever show: ``tail += 1`` is a load, an add and a store, another thread may run between any two of
-them, and a slot is then claimed twice, or published before it was written. What CPython does have is containers
-whose *single* operations are indivisible. These rings are made of nothing else:
+them, and a slot is then claimed twice, or published before it was written. What CPython does have is
+containers whose *single* operations are indivisible. These rings are made of nothing else:
 
 - ``deque.append``, ``deque.pop``, ``deque.popleft``: one end, one item, all or nothing;
 - ``len(deque)``: a snapshot that was true at some moment.
 
-With the GIL this holds because each is one C function that runs no Python code and does not let the GIL go. On
-free-threaded builds it holds because each takes the container's own lock (PEP 703, "Container thread-safety").
-That lock is also the memory barrier: what a producer wrote before its ``append`` is visible to whoever gets the
-item. Relied upon is no more than that: not ``+=`` on an attribute, not ``itertools.count`` (atomic with the GIL
-only), and not any two operations together. The other modules of this room use, by the same rule, single calls
-of ``list.append``/``pop`` and of ``dict`` methods (``pop``, ``popitem``, ``setdefault``, ``copy``) on keys of
-type ``int``, and ``deque.copy``.
+With the GIL this holds because each is one C function that runs no Python code and does not let the GIL go.
+On free-threaded builds it holds because each takes the container's own lock (PEP 703, "Container
+thread-safety"). That lock is also the memory barrier: what a producer wrote before its ``append`` is visible
+to whoever gets the item. Relied upon is no more than that: not ``+=`` on an attribute, not
+``itertools.count`` (atomic with the GIL only), not walking over a deque (see ``snapshot.py``), and not any
+two operations together. The other modules of this room use, by the same rule, single calls of
+``list.append``/``pop`` and of ``dict`` methods (``pop``, ``copy``, setting and deleting an item) on keys of
+type ``int``.
 
 **SPSC.** The queue is one ``deque``. Only the producer makes it longer, so when the producer has seen room,
 there is room; only the consumer makes it shorter, so when the consumer has seen an item, there is one.
 
 **MPMC.** Between seeing room and using it another producer may come, so room has to be *taken*: a second
-``deque`` holds one *permit* per free place. A producer pops a permit, then appends its item; a consumer pops an
-item, then puts a permit back. Both may be suspended between their two steps, for any time:
+``deque`` holds one *permit* per free place. A producer pops a permit, then appends its item; a consumer pops
+an item, then puts a permit back. Both may be suspended between their two steps, for any time:
 
     ``permits + items + operations in flight == capacity``
 
-so the ring never holds more than its capacity; an item is in exactly one place at any time, so it is never lost
-or doubled; and a suspended thread makes at most one place unusable, blocks nobody, and at worst lets the ring
-answer "full" early.
+so the ring never holds more than its capacity; an item is in exactly one place at any time, so it is never
+lost or doubled; and a suspended thread makes at most one place unusable, blocks nobody, and at worst lets the
+ring answer "full" early.
 
 **Glossary.** *Publish*: make an item visible to consumers (here: the ``append`` itself, so an item cannot be
 published before it is complete). *Claim*: take the right to a place. *Permit*: such a right as an object.

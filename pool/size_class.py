@@ -1,14 +1,14 @@
 """Homes: where slots wait between two leases, one per size class and one for the large buffers.
 
-A home is a ``deque`` of free slots. Taking one is ``pop``, giving one back is ``append``, each a single atomic
-step (see ``ring.py`` for what is relied upon), so a lease released on any thread, or by the garbage collector
-in the middle of an acquire, needs no lock and no message to the owner: the slot is simply there again. Last in,
-first out, because the memory used last is the memory that is still in the cache.
+A home is a ``deque`` of free slots. Taking one is ``pop``, giving one back is ``append``, each a single
+atomic step (see ``ring.py`` for what is relied upon), so a lease released on any thread, or by the garbage
+collector in the middle of an acquire, needs no lock and no message to the owner: the slot is simply there
+again. Last in, first out, because the memory used last is the memory that is still in the cache.
 
 The books are *derived*, not counted twice: slots that exist minus slots that are free is what is in use, and
-acquired minus in use is what was released. So they balance by construction, after any error, and no counter is
-written by two threads. Asked from another thread while the owner works, they still balance, and may lag by the
-operations in flight.
+acquired minus in use is what was released. So they balance by construction, after any error, and no counter
+is written by two threads. Asked from another thread while the owner works, they still balance, and may lag by
+the operations in flight.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from ..api.pool import ClassStats
 from ..api.types import NodeId
 from .lease import Slot
 from .slab import Mappings, Slab
+from .snapshot import snapshot
 
 LARGE_CLASS_BYTES: Final = 0
 """What ``ClassStats.size_bytes`` is for the large buffers."""
@@ -162,11 +163,14 @@ class SizeClass(SlotHome):
     def drop_idle_slabs(self) -> None:
         """Let go of the slabs of which every slot is free. Linear in the free slots: for the moment before
         a refusal, not for the usual way."""
-        idle = Counter(slot.slab for slot in self.free.copy())
+        idle = Counter(slot.slab for slot in snapshot(self.free))
         if self._slab is not None and idle[self._slab] == self._slab.carved_count:
             self._slab = None  # the rest of it was never cut, and goes with it
         for _ in range(len(self.free)):
-            slot = self.free.popleft()
+            try:
+                slot = self.free.popleft()
+            except IndexError:
+                return  # another thread closed the pool, and dropped the rest, meanwhile
             slab = slot.slab
             if slab is not None and idle[slab] == slab.carved_count:
                 self.drop(slot)
@@ -231,10 +235,10 @@ class LargeBuffers(SlotHome):
 
     def idle_bytes(self) -> int:
         """Sum of the sizes of the cached mappings."""
-        return sum(slot.size_bytes for slot in self.free.copy())
+        return sum(slot.size_bytes for slot in snapshot(self.free))
 
     def _look(self) -> tuple[int, int, int]:
-        free = {slot.number for slot in self.free.copy()}
+        free = {slot.number for slot in snapshot(self.free)}
         used = [size_bytes for number, size_bytes in self.sizes.copy().items() if number not in free]
         used = used[: self.acquired_count]
         return len(free), len(used), sum(used)

@@ -1,12 +1,12 @@
 """Slabs: the mapped memory that every pooled buffer is cut from.
 
-A slab is one anonymous, private ``mmap``: page aligned, filled with zeros by the kernel, and committed page by
-page at first touch, so that mapping two megabytes costs nothing until they are used. It is cut into equal
+A slab is one anonymous, private ``mmap``: page aligned, filled with zeros by the kernel, and committed page
+by page at first touch, so that mapping two megabytes costs nothing until they are used. It is cut into equal
 slots one at a time, when a slot is first needed, which keeps every acquire constant in time.
 
-Huge pages are a ladder, tried from the top: explicit pages of 1 GiB, then of 2 MiB (``MAP_HUGETLB``, where the
-size is a multiple of the page), then transparent ones (``MADV_HUGEPAGE``), then normal ones. What is reported
-is the rung that was reached, never the one that was asked for.
+Huge pages are a ladder, tried from the top: explicit pages of 1 GiB, then of 2 MiB (``MAP_HUGETLB``, where
+the size is a multiple of the page), then transparent ones (``MADV_HUGEPAGE``), then normal ones. What is
+reported is the rung that was reached, never the one that was asked for.
 
 Nothing is ever unmapped by force. CPython keeps a mapping alive as long as a ``memoryview`` of it exists, so
 memory goes back to the system when the last view of it goes, and never under somebody's feet. ``Mappings``

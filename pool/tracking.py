@@ -30,6 +30,7 @@ from typing import Final, Self
 from ..api.errors import InvalidArgument, LeaseError
 from ..api.pool import LeakReport
 from .lease import Lease, Slot
+from .snapshot import snapshot
 
 ENVIRONMENT_NAME: Final = "HIOLOAD_LEAKS"
 SAMPLE_EVERY: Final = 128
@@ -101,7 +102,7 @@ class _Record:
 
     def report(self, ref_count: int) -> LeakReport:
         return LeakReport(
-            self.lease_id, self.size_bytes, ref_count, self.acquired_at, tuple(self.touches.copy())
+            self.lease_id, self.size_bytes, ref_count, self.acquired_at, tuple(snapshot(self.touches))
         )
 
 

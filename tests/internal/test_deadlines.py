@@ -203,7 +203,8 @@ def test_a_tick_below_one_is_refused(bench: Bench) -> None:
 
 
 Step = tuple[str, int, int]
-STEPS = st.tuples(st.sampled_from(["file", "touch", "withdraw", "run"]), st.integers(0, 4), st.integers(0, 60))
+ACTIONS = st.sampled_from(["file", "touch", "withdraw", "run"])
+STEPS = st.tuples(ACTIONS, st.integers(0, 4), st.integers(0, 60))
 
 
 @settings(max_examples=100, deadline=None)

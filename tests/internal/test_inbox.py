@@ -36,6 +36,13 @@ def test_a_batch_that_does_not_fit_leaves_the_rest_in_its_iterator() -> None:
     assert inbox.dequeue_batch(0) == []
 
 
+def test_a_batch_that_fits_costs_no_place_beyond_its_items() -> None:
+    inbox = Inbox[int](3)
+    assert inbox.enqueue_batch(range(2)) == 2
+    assert inbox.try_enqueue(2) and not inbox.try_enqueue(3)
+    assert inbox.dequeue_batch(9) == [0, 1, 2]
+
+
 def test_an_iterator_that_raises_loses_no_place_and_keeps_what_was_accepted() -> None:
     def broken() -> Iterator[int]:
         yield 1

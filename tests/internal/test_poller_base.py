@@ -36,6 +36,8 @@ def test_a_system_at_its_limit_is_a_resource_error(number: int) -> None:
     assert error.context["handle"] == 7
 
 
-@pytest.mark.parametrize("cause", [OSError(errno.EPERM, "a file"), ValueError("negative"), OverflowError("big")])
+@pytest.mark.parametrize(
+    "cause", [OSError(errno.EPERM, "a file"), ValueError("negative"), OverflowError("big")]
+)
 def test_everything_else_is_an_invalid_argument(cause: OSError | ValueError | OverflowError) -> None:
     assert isinstance(system_refused(cause, Handle(7)), InvalidArgument)

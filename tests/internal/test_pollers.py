@@ -26,7 +26,9 @@ def handle_of(end: socket.socket) -> Handle:
     return Handle(end.fileno())
 
 
-def test_a_handle_is_reported_for_what_it_is_ready_and_watched_for(poller: Poller, make_pair: MakePair) -> None:
+def test_a_handle_is_reported_for_what_it_is_ready_and_watched_for(
+    poller: Poller, make_pair: MakePair
+) -> None:
     left, right = make_pair()
     poller.register(handle_of(left), READABLE)
     assert list(poller.poll(0, 8)) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import signal
 import socket
 import threading
@@ -69,7 +70,7 @@ def test_posts_from_many_threads_run_exactly_once_and_in_order(reactor: PollReac
 
     def post_all(who: int) -> None:
         for number in range(300):
-            while not reactor.post(lambda number=number: ran.append((who, number))):  # type: ignore[misc]  # default binds the loop variable
+            while not reactor.post(functools.partial(ran.append, (who, number))):
                 pass
 
     threads = [threading.Thread(target=post_all, args=(who,)) for who in range(3)]

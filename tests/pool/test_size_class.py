@@ -238,3 +238,13 @@ def test_large_buffers_after_close_are_not_cached() -> None:
     home.take_back(out)
     gc.collect()
     assert (len(home.free), home.mappings.count, home.books()[0].in_use_count) == (0, 0, 0)
+
+
+def test_a_class_emptied_by_another_thread_while_its_slabs_are_looked_at_drops_nothing_more() -> None:
+    home = size_class()
+    home.add_slab(Slab(mapped(home, PAGE_BYTES), PAGE_BYTES))
+    slot = carved(home)
+    home.free = RacingDeque()
+    home.take_back(slot)
+    home.drop_idle_slabs()
+    assert len(home.free) == 0 and home.carve() is None
