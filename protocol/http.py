@@ -93,7 +93,7 @@ class _Place:
     __slots__ = ("faults", "leads", "name", "stops")
 
     def __init__(self, name: str, row: _Row) -> None:
-        stay, _, faults = row
+        stay, _leads, faults = row
         self.name = name
         self.stops = re.compile(b"[^" + re.escape(stay) + b"]" if stay else b"(?s:.)")
         self.leads: dict[int, _Place] = {}
@@ -101,8 +101,8 @@ class _Place:
 
 
 _PLACES: Final = {name: _Place(name, row) for name, row in _GRAMMAR.items()}
-for _name, (_, _leads, _) in _GRAMMAR.items():
-    _PLACES[_name].leads = {byte: _PLACES[then] for group, then in _leads.items() for byte in group}
+for _name, _row in _GRAMMAR.items():
+    _PLACES[_name].leads = {byte: _PLACES[then] for group, then in _row[1].items() for byte in group}
 
 _METHOD: Final = _PLACES["method"]
 _RESPONSE_VERSION: Final = _PLACES["response version 0"]
@@ -163,10 +163,7 @@ class HeadParser(Generic[_HeadT]):
     ) -> None:
         """Read a request, or a response; ``max_head_bytes`` (1 or more) counts all of the head, the blank
         line too, ``max_header_count`` (0 or more) its header lines. Raises ``InvalidArgument`` below that."""
-        if max_head_bytes < 1 or max_header_count < 0:
-            raise InvalidArgument(
-                "a limit is out of range", max_head_bytes=max_head_bytes, max_header_count=max_header_count
-            )
+        check_limits(max_head_bytes, max_header_count)
         self._max_head_bytes = max_head_bytes
         self._max_header_count = max_header_count
         self._is_response = is_response
@@ -288,6 +285,14 @@ class HeadParser(Generic[_HeadT]):
         raise HandshakeFailed(message, status=0 if self._is_response else status, **context)
 
 
+def check_limits(max_head_bytes: int, max_header_count: int) -> None:
+    """Raise ``InvalidArgument`` unless a head may have 1 byte or more and 0 header fields or more."""
+    if max_head_bytes < 1:
+        raise InvalidArgument("a head has at least one byte", max_head_bytes=max_head_bytes)
+    if max_header_count < 0:
+        raise InvalidArgument("a number of header fields is 0 or more", max_header_count=max_header_count)
+
+
 def split_target(target: str) -> tuple[str, str, str] | None:
     """Return authority, path and query of a request target, or ``None`` where it has neither form we take.
 
@@ -368,9 +373,8 @@ def _default_reason(status: int) -> str:
 
 def _render(start_line: str, headers: HeaderFields) -> bytes:
     check_fields(headers)
-    lines = [start_line, *(f"{name}: {value.strip(' 	')}" for name, value in headers), "", ""]
-    return "
-".join(lines).encode("latin-1")
+    lines = [start_line, *(f"{name}: {value.strip(_OWS)}" for name, value in headers), "", ""]
+    return "\r\n".join(lines).encode("latin-1")
 
 
 __all__ = [
@@ -378,6 +382,7 @@ __all__ = [
     "DEFAULT_MAX_HEAD_BYTES",
     "HeadParser",
     "check_fields",
+    "check_limits",
     "render_request",
     "render_response",
     "split_target",
