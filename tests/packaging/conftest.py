@@ -17,7 +17,7 @@ import typing_extensions
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 LEFTOVERS = shutil.ignore_patterns(
-    ".git", ".venv*", "__pycache__", "*.egg-info", "build", "dist", ".*_cache", ".hypothesis", ".benchmarks", ".coverage*"
+    *".git .venv* __pycache__ *.egg-info build dist .*_cache .hypothesis .benchmarks .coverage*".split()
 )
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -81,8 +81,8 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("installed") / "venv"
     venv.create(folder, symlinks=os.name == "posix", with_pip=False)
     packages = Path(sysconfig.get_path("purelib", "venv", vars={"base": str(folder), "platbase": str(folder)}))
-    command = [sys.executable, "-m", "pip", "install", "--no-deps", "--no-index", "--target", packages, wheel]
-    run_command(command, folder)
+    options = ["--no-deps", "--no-index", "--target", str(packages)]
+    run_command([sys.executable, "-m", "pip", "install", *options, wheel], folder)
     shutil.copy(typing_extensions.__file__, packages)
     scripts = Path(sysconfig.get_path("scripts", "venv", vars={"base": str(folder), "platbase": str(folder)}))
     return scripts / ("python.exe" if os.name == "nt" else "python")
