@@ -11,7 +11,7 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
-LEFTOVERS = (".git", ".venv", "__pycache__", "build", "dist", ".mypy_cache", ".pytest_cache", ".hypothesis", ".benchmarks")
+LEFTOVERS = ".git .venv __pycache__ build dist .mypy_cache .pytest_cache .hypothesis .benchmarks".split()
 
 
 def repository_files() -> list[Path]:
