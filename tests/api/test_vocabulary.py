@@ -6,9 +6,11 @@ import ast
 import dataclasses
 import inspect
 import pkgutil
+import re
 import textwrap
 import typing
 from importlib import import_module
+from pathlib import Path
 from types import FunctionType, ModuleType
 
 import pytest
@@ -125,3 +127,11 @@ def test_constants_have_the_values_of_the_system_and_the_rfc() -> None:
     assert (api.READABLE, api.WRITABLE, api.FAILED) == (0x001, 0x004, 0x008 | 0x010)  # epoll(7)
     assert api.WOULD_BLOCK < api.END_OF_STREAM == 0
     assert (api.MIN_CLASS_BYTES, api.MAX_CLASS_BYTES, api.ANY_NODE) == (2048, 1048576, -1)
+
+
+def test_the_table_in_the_readme_has_every_protocol_with_its_module_in_order() -> None:
+    page = (Path(inspect.getfile(api)).parent / "README.md").read_text("utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| \[`(\w+\.py)`\]\((\w+\.py)\) \| [^|]+", page, re.MULTILINE)
+    expected = [(name, kind.__module__.rsplit(".", 1)[1] + ".py") for name, kind in sorted(PROTOCOLS.items())]
+    assert [(name, label) for name, label, _ in rows] == expected
+    assert [label for _, label, _ in rows] == [target for _, _, target in rows]
