@@ -1,20 +1,21 @@
 """Assembling: the one data message that is on its way in, when it does not lie whole in what was read.
 
-A message that comes in pieces gets a pooled buffer, and its bytes are stored, and checked if they are text, as
-they arrive. How much to ask for:
+A message that comes in pieces gets a pooled buffer, and its bytes are stored, and checked if they are text,
+as they arrive. How much to ask for:
 
 - an *unfragmented* message announces its length: the buffer has exactly that length;
-- a *fragmented* one announces nothing, so its buffer grows to the next power of two: every byte is copied once
-  more on average. Rejected: a list of buffers joined at the end. It copies as much, needs both copies at
+- a *fragmented* one announces nothing, so its buffer grows to the next power of two: every byte is copied
+  once more on average. Rejected: a list of buffers joined at the end. It copies as much, needs both copies at
   once, and a peer that sends fragments of one byte would hold a slot of 2 KiB for each.
 
 The buffer is asked for when the first byte *of the payload* is at hand, so a header alone holds nothing. What
-it asks for then is what was announced, within the limits: memory above 1 MiB is a mapping of its own, committed
-by the kernel page by page as it is written, so an announcement costs address space (and the pool's limit), not
-memory. A pool that has no more is answered with 1013, try again later: the peer did nothing wrong.
+is asked for then is what was announced, within the limits: memory above 1 MiB is a mapping of its own, fresh
+pages of which the kernel commits as they are written, so that an announcement costs address space (and counts
+for the pool's limit), not memory. A pool that has no more is answered with 1013, try again later: the peer did
+nothing wrong.
 
-With extensions, pieces pass their ``decode`` first, in the reverse of the order agreed (RFC 6455 §9.1), and the
-limit applies to what comes out.
+With extensions, pieces pass their ``decode`` first, in the reverse of the order agreed (RFC 6455 §9.1), and
+the limit applies to what comes out.
 """
 
 from __future__ import annotations

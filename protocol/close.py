@@ -46,8 +46,8 @@ def is_wire_code(code: int) -> bool:
 def check_close_body(body: bytes, complete: bool) -> None:
     """Judge the body of a close frame, or the part of it that has arrived, unmasked.
 
-    Raises ``ProtocolViolation`` as soon as no completion can be right: 1002 for the code (RFC 6455 §7.4), 1007
-    for the reason (§8.1). That the body is not a single byte is judged from the header already.
+    Raises ``ProtocolViolation`` as soon as no completion can be right: 1002 for the code (RFC 6455 §7.4),
+    1007 for the reason (§8.1). That the body is not a single byte is judged from the header already.
     """
     if len(body) < 2:
         if body and body[0] not in _FIRST_BYTES:
@@ -55,7 +55,7 @@ def check_close_body(body: bytes, complete: bool) -> None:
         return
     code = int.from_bytes(body[:2], "big")
     if not is_wire_code(code):
-        raise ProtocolViolation("a close code that may not be sent", close_code=PROTOCOL_ERROR, code_sent=code)
+        raise ProtocolViolation("a close code that may not be sent", code_sent=code)
     if not Utf8Checker().feed(body[2:], complete):
         raise ProtocolViolation("a close reason that is not UTF-8", close_code=INVALID_DATA)
 
@@ -95,8 +95,8 @@ def build_close(code: int | None, reason: str) -> bytes:
 def close_code_for(error: BaseException) -> int:
     """Return the status code to close a connection with because of ``error``; always one for the wire.
 
-    The peer's violations carry theirs; a limit of ours is 1013 (try again later); cancelling is 1001; whatever
-    else escapes, from a handler say, is 1011 (RFC 6455 §7.4.1).
+    The peer's violations carry theirs; a limit of ours is 1013 (try again later); cancelling is 1001;
+    whatever else escapes, from a handler say, is 1011 (RFC 6455 §7.4.1).
     """
     if isinstance(error, ProtocolViolation):
         return error.close_code if is_wire_code(error.close_code) else PROTOCOL_ERROR

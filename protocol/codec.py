@@ -28,10 +28,10 @@ _DEFAULT_LIMITS: Final = Limits()
 class WebSocketCodec:
     """RFC 6455 §5 to §7 for one connection, without I/O; implements ``api.Codec``, whose contract holds here.
 
-    ``pool``: where messages that come in pieces are stored; owned by the caller. ``mask_key``: returns 4 fresh,
-    unpredictable bytes; called once per frame sent, by the client role only (RFC 6455 §5.3). ``extensions``:
-    those agreed on, in the order agreed; the codec closes them. Raises ``InvalidArgument`` when two of them
-    claim the same reserved bit.
+    ``limits``: what an incoming message may cost. ``pool``: where messages that come in pieces are stored;
+    owned by the caller. ``mask_key``: returns 4 fresh, unpredictable bytes; called once per frame sent, by
+    the client role only (RFC 6455 §5.3). ``extensions``: those agreed on, in the order agreed; the codec
+    closes them. Raises ``InvalidArgument`` when two of them claim the same reserved bit.
     """
 
     __slots__ = ("_receiver", "_role", "_sender")
@@ -103,7 +103,7 @@ class WebSocketCodec:
     def encode_message(
         self, kind: MessageKind, payload: Sendable, /, *, final: bool = True, first: bool = True
     ) -> Sequence[Sendable]:
-        """Return the parts of one data frame; up to 512 bytes of plain memory are one part with the header."""
+        """Return the parts of one data frame; up to 512 bytes of plain memory share a part with the header."""
         return self._sender.encode_message(kind, payload, final=final, first=first)
 
     def encode_ping(self, payload: ReadableMemory = b"", /) -> Sequence[Sendable]:

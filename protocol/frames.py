@@ -13,8 +13,8 @@
 
 The first byte is judged by a table, one for each of the two states that a receiving half can be in: between
 messages, and inside a fragmented one. Each cell says what the frame *is* there (``CONTROL``, ``START``,
-``CONTINUE``) or which rule it breaks. The rest is judged on *prefixes*: as soon as the bytes that have arrived
-leave no legal completion, the header is refused.
+``CONTINUE``) or which rule it breaks. The rest is judged on *prefixes*: as soon as the bytes that have
+arrived leave no legal completion, the header is refused.
 """
 
 from __future__ import annotations
@@ -66,11 +66,11 @@ _FAULTS: Final = {
 
 @cache
 def first_byte_table(in_message: bool, claimed_bits: int) -> tuple[int, ...]:
-    """Return what each of the 256 first bytes means: ``CONTROL``, ``START``, ``CONTINUE``, or a fault (below 0).
+    """Return what each of the 256 first bytes means: ``CONTROL``, ``START``, ``CONTINUE``, or below 0 a fault.
 
     ``in_message``: a fragmented message is unfinished. ``claimed_bits``: the reserved bits that the agreed
-    extensions claim; they may stand on the first frame of a message only (RFC 7692 §6.1 says so for RSV1, and
-    ``api.Extension`` has no place for them elsewhere).
+    extensions claim; they may stand on the first frame of a message only (RFC 7692 §6.1 says so for RSV1,
+    and ``api.Extension`` has no place for them elsewhere).
     """
     return tuple(_meaning(first, in_message, claimed_bits) for first in range(256))
 

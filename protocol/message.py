@@ -28,7 +28,8 @@ class WireMessage:
     """One complete message off the wire; implements ``api.Message``, whose contract holds here.
 
     ``expire`` and ``sendable`` are for the library. Make one with ``memory`` (``bytes``, or a read-only view
-    that is shared; then ``pool`` is where a ``retain`` copies to), or with ``buffer``, whose count it takes over.
+    that is shared; then ``pool`` is where a ``retain`` copies to), or with ``buffer``, whose count it takes
+    over. ``length`` in bytes.
     """
 
     __slots__ = ("_borrowed", "_buffer", "_length", "_memory", "_pool", "_tokens", "kind")
@@ -41,8 +42,8 @@ class WireMessage:
         pool: BufferPool | None = None,
         buffer: Buffer | None = None,
     ) -> None:
-        # Invariant: at most one of ``_memory`` and ``_buffer`` is set, and neither once the message has ended.
-        # (A buffer without counts left may stay: it raises by itself.)
+        # Invariant: at most one of ``_memory`` and ``_buffer`` is set, and no memory once the message has
+        # ended. (A buffer without counts left stays: it raises by itself.)
         self.kind: MessageKind = kind
         self._memory = memory
         self._length = length

@@ -4,10 +4,10 @@
           |  ^                              |  ^
           +--+ header cut: kept (< 14 B)    +--+ payload cut: stored and checked as it comes
 
-Two roads lead through here. The *short road* takes a run of whole, unfragmented data frames below 126 bytes in
-one loop without leaving the function: nearly all traffic of a busy server. Whatever it can't vouch for (a cut,
-a long or fragmented or broken frame, a control frame, an extension, text that fails) it leaves untouched to
-the *long road*, which takes one frame at a time and knows every rule. So each rule is written once.
+Two roads lead through here. The *short road* takes a run of whole, unfragmented data frames below 126 bytes
+in one loop without leaving the function: nearly all traffic of a busy server. Whatever it can't vouch for (a
+cut, a long or fragmented or broken frame, a control frame, an extension, text that fails) it leaves untouched
+to the *long road*, which takes one frame at a time and knows every rule. So each rule is written once.
 
 A violation travels as an exception from where it is found to ``receive``, which turns it into the last event.
 """
@@ -169,8 +169,8 @@ class Receiver:
     ) -> int:
         """The short road: take whole data frames below 126 bytes; return where the first other one begins.
 
-        One ``from_bytes`` over key and payload, one multiplication and one XOR unmask a frame: 0.3 µs for 32
-        bytes, a third of what unmasking in place and viewing the result takes.
+        One ``from_bytes`` over key and payload, one multiplication and one XOR unmask a frame. The clear
+        twin is the long road, which takes four times as long; the tests compare both with one reference.
         """
         masks, limit = self._expects_mask, self._short_limit_bytes
         overhead, mask_bit = (6, 0x80) if masks else (2, 0)

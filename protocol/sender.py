@@ -1,7 +1,7 @@
 """Sending: from messages and control frames to parts for the wire.
 
-A server's payload goes out as it is, by reference, behind a header of 2 to 10 bytes; only where it is so short
-that one part is cheaper for the transport than two are they joined. A client has to mask with a fresh,
+A server's payload goes out as it is, by reference, behind a header of 2 to 10 bytes; only where it is so
+short that one part is cheaper for the transport than two are they joined. A client has to mask with a fresh,
 unpredictable key per frame (RFC 6455 §5.3), so its payload is copied once, in the masking itself.
 
 The state is a table: rows are what was sent last, columns what is to be sent now.
@@ -30,7 +30,7 @@ from .frames import CLOSE, CONTINUATION, FIN, MASKED, MAX_CONTROL_BYTES, PING, P
 from .masks import masked
 
 JOIN_BYTES: Final = 512
-"""Up to here header and payload are joined into one part: a copy of 512 bytes costs less than a second part."""
+"""Up to here header and payload are joined: copying 512 bytes costs less than a second part."""
 
 IDLE: Final = 0
 IN_MESSAGE: Final = 1

@@ -1,9 +1,10 @@
 """UTF-8: text is checked as it arrives, and refused at the first byte that can't be right (RFC 6455 §8.1).
 
-The work is CPython's own decoder (Unicode 15, table 3-7; RFC 3629). Asked for a partial decode it returns how
-many bytes it consumed: what is left, at most three bytes, is the start of a character that may still become
-valid. It refuses a *prefix* that no continuation can save (``C0``, ``E0 80``, ``ED A0``, ``F4 90``, ``F5``) without
-waiting for the rest; the tests try every prefix of one to three bytes against the table of the RFC.
+The work is CPython's own decoder (RFC 3629). Asked for a partial decode it returns how many bytes it consumed:
+what is left, at most three bytes, is the start of a character that may still become
+valid. It refuses a *prefix* that no continuation can save (``C0``, ``E0 80``, ``F4 90``, ``F5``) without waiting
+for the rest, with one exception, which is dealt with here (``ED A0``); the tests try every prefix against the
+table of the RFC.
 
 The text made on the way is thrown away: there is no cheaper complete check in the standard library. Blocks keep
 it small.
@@ -42,8 +43,8 @@ class Utf8Checker:
                 character = self._tail + chunk[:start]
                 _, used = utf_8_decode(character, "strict", final)
                 self._tail = character[used:]
-                if self._tail:
-                    return True  # the piece was too short for it
+                if self._tail:  # the piece was too short for it
+                    return not _is_half_surrogate(self._tail)
             end = len(chunk)
             while start < end:
                 stop = start + _BLOCK_BYTES
@@ -55,7 +56,13 @@ class Utf8Checker:
             self._tail = bytes(chunk[start:])
         except UnicodeDecodeError:
             return False
-        return True
+        return not _is_half_surrogate(self._tail)
+
+
+def _is_half_surrogate(tail: bytes) -> bool:
+    """Return whether a kept start is ``ED A0`` to ``ED BF``: the one that CPython keeps though nothing can
+    save it (its ``surrogatepass`` needs to see the third byte). RFC 3629 §4 forbids all of D800 to DFFF."""
+    return len(tail) == 2 and tail[0] == 0xED and tail[1] >= 0xA0
 
 
 def is_utf8(text: ReadableMemory) -> bool:

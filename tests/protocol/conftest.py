@@ -1,0 +1,364 @@
+"""What the tests of the codec share: a clear reference parser, a frame builder, extensions, and a codec bench.
+
+The reference is written for reading, byte by byte and with everything in one place. It looks at a stream from
+its beginning and says which events lie in it; for a stream that is cut, it says whether *any* continuation
+could be legal. It shares no code with the library.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import pytest
+
+from hioload_ws.api.codec import (
+    CloseReceived,
+    CodecEvent,
+    PingReceived,
+    PongReceived,
+    Role,
+    StreamEnded,
+    ViolationDetected,
+)
+from hioload_ws.api.errors import ProtocolViolation
+from hioload_ws.api.extension import RSV1, RSV2, Extension
+from hioload_ws.api.message import MessageKind
+from hioload_ws.api.transport import Sendable
+from hioload_ws.api.types import ReadableMemory
+from hioload_ws.pool.buffer_pool import SlabBufferPool
+from hioload_ws.protocol.codec import WebSocketCodec
+from hioload_ws.protocol.limits import Limits
+from hioload_ws.protocol.message import WireMessage
+
+PlainEvent = tuple[object, ...]
+
+Range = tuple[int, int]
+_TAIL: Range = (0x80, 0xBF)
+UTF8_CHARACTERS: tuple[tuple[Range, ...], ...] = (  # RFC 3629 §4
+    ((0x00, 0x7F),),
+    ((0xC2, 0xDF), _TAIL),
+    ((0xE0, 0xE0), (0xA0, 0xBF), _TAIL),
+    ((0xE1, 0xEC), _TAIL, _TAIL),
+    ((0xED, 0xED), (0x80, 0x9F), _TAIL),
+    ((0xEE, 0xEF), _TAIL, _TAIL),
+    ((0xF0, 0xF0), (0x90, 0xBF), _TAIL, _TAIL),
+    ((0xF1, 0xF3), _TAIL, _TAIL, _TAIL),
+    ((0xF4, 0xF4), (0x80, 0x8F), _TAIL, _TAIL),
+)
+WIRE_CODES = (*range(1000, 1004), *range(1007, 1015), *range(3000, 5000))
+
+
+def utf8_verdict(text: bytes) -> str:
+    """Return ``"valid"``, ``"cut"`` (valid so far, inside a character) or ``"bad"``."""
+    position = 0
+    while position < len(text):
+        for character in UTF8_CHARACTERS:
+            piece = text[position : position + len(character)]
+            if all(low <= byte <= high for byte, (low, high) in zip(piece, character, strict=False)):
+                break
+        else:
+            return "bad"
+        if len(piece) < len(character):
+            return "cut"
+        position += len(character)
+    return "valid"
+
+
+class Violation(Exception):
+    """The reference found a violation; the argument is the close code."""
+
+
+class Reference:
+    """The clear parser: ``events`` of a stream, perhaps cut."""
+
+    def __init__(self, server: bool, limits: Limits) -> None:
+        self.server = server
+        self.limits = limits
+        self.events: list[PlainEvent] = []
+        self.kind = 0
+        self.payload = b""
+        self.fragments = 0
+
+    def run(self, stream: bytes) -> list[PlainEvent]:
+        try:
+            while stream and not (self.events and self.events[-1][0] == "close"):
+                stream = stream[self.frame(stream) :]
+        except Violation as found:
+            self.events.append(("violation", found.args[0]))
+        return self.events
+
+    def frame(self, stream: bytes) -> int:
+        """Judge the frame that ``stream`` begins with; return its size, or all of a stream that is cut."""
+        first, opcode, final = stream[0], stream[0] & 15, bool(stream[0] & 0x80)
+        self.judge_first(first, opcode, final)
+        if len(stream) < 2:
+            return len(stream)
+        if bool(stream[1] & 0x80) != self.server:
+            raise Violation(1002)
+        header, length = self.length(opcode, stream)
+        if length is None or len(stream) < header + 4 * self.server:
+            return len(stream)
+        masked = stream[header + 4 * self.server :][:length]
+        key = stream[header : header + 4] if self.server else bytes(4)
+        payload = bytes(byte ^ key[index % 4] for index, byte in enumerate(masked))
+        self.judge_payload(opcode, final, payload, len(payload) == length)
+        return header + 4 * self.server + length
+
+    def judge_first(self, first: int, opcode: int, final: bool) -> None:
+        if opcode not in (0, 1, 2, 8, 9, 10) or first & 0x70 or (opcode >= 8 and not final):
+            raise Violation(1002)
+        if opcode < 8 and (opcode == 0) != (self.kind != 0):
+            raise Violation(1002)
+        most = self.limits.max_fragments
+        if opcode == 0 and most is not None and self.fragments + 1 > most:
+            raise Violation(1009)
+
+    def length(self, opcode: int, stream: bytes) -> tuple[int, int | None]:
+        """Return the header's size without key, and the payload's length unless it is cut."""
+        short = stream[1] & 0x7F
+        if opcode >= 8:
+            if short > 125 or (opcode == 8 and short == 1):
+                raise Violation(1002)
+            return 2, short
+        size, least_legal = {126: (2, 126), 127: (8, 65536)}.get(short, (0, 0))
+        known = stream[2 : 2 + size]
+        lowest = int(known.hex().ljust(2 * size, "0") or "0", 16) if size else short
+        highest = int(known.hex().ljust(2 * size, "f"), 16) if size else short
+        if lowest >= 2**63 or highest < least_legal:
+            raise Violation(1002)
+        frame_most = self.limits.max_frame_bytes or self.limits.max_message_bytes
+        if lowest > frame_most or lowest + len(self.payload) > self.limits.max_message_bytes:
+            raise Violation(1009)
+        return 2 + size, (lowest if len(known) == size else None)
+
+    def judge_payload(self, opcode: int, final: bool, payload: bytes, complete: bool) -> None:
+        if opcode == 8:
+            self.judge_close(payload, complete)
+        elif opcode > 8:
+            if complete:
+                self.events.append(("ping" if opcode == 9 else "pong", payload))
+        else:
+            kind = opcode or self.kind
+            message = self.payload + payload
+            verdict = utf8_verdict(message) if kind == 1 else "valid"
+            if verdict == "bad" or (verdict == "cut" and final and complete):
+                raise Violation(1007)
+            self.kind, self.payload = kind, message
+            self.fragments = 1 if opcode else self.fragments + 1
+            if final and complete:
+                self.events.append(("message", kind, message))
+                self.kind, self.payload, self.fragments = 0, b"", 0
+
+    def judge_close(self, payload: bytes, complete: bool) -> None:
+        codes = [code for code in WIRE_CODES if code.to_bytes(2, "big").startswith(payload[:2])]
+        if payload and not codes:
+            raise Violation(1002)
+        verdict = utf8_verdict(payload[2:])
+        if verdict == "bad" or (verdict == "cut" and complete):
+            raise Violation(1007)
+        if complete:
+            self.events.append(
+                ("close", codes[0], payload[2:].decode()) if payload else ("close", 1005, "")
+            )
+
+
+class Doubling:
+    """A toy extension: each byte twice on the wire, for messages whose first frame has RSV1."""
+
+    name = "x-doubling"
+    rsv_bits = RSV1
+
+    def __init__(self) -> None:
+        self.odd = b""
+        self.closed = False
+
+    def encode(
+        self, kind: MessageKind, payload: ReadableMemory, first: bool, final: bool
+    ) -> tuple[ReadableMemory, int]:
+        return bytes(byte for byte in payload for _ in (0, 1)), RSV1 if first else 0
+
+    def begin(self, kind: MessageKind, rsv_bits: int) -> bool:
+        self.odd = b""
+        return rsv_bits == RSV1
+
+    def decode(self, chunk: ReadableMemory, final: bool, max_bytes: int) -> ReadableMemory:
+        doubled = self.odd + chunk
+        if len(doubled) // 2 > max_bytes:
+            raise ProtocolViolation("above the limit", close_code=1009)
+        self.odd = doubled[len(doubled) // 2 * 2 :]
+        if final and self.odd:
+            raise ProtocolViolation("half a byte", close_code=1007)
+        return doubled[: len(doubled) // 2 * 2 : 2]
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class Flipping:
+    """A toy extension: inverts every bit of every message and claims RSV2; decodes to a bytearray."""
+
+    name = "x-flipping"
+    rsv_bits = RSV2
+
+    def encode(
+        self, kind: MessageKind, payload: ReadableMemory, first: bool, final: bool
+    ) -> tuple[ReadableMemory, int]:
+        return bytes(byte ^ 255 for byte in payload), RSV2 if first else 0
+
+    def begin(self, kind: MessageKind, rsv_bits: int) -> bool:
+        if rsv_bits != RSV2:
+            raise ProtocolViolation("not flipped")
+        return True
+
+    def decode(self, chunk: ReadableMemory, final: bool, max_bytes: int) -> ReadableMemory:
+        return bytearray(byte ^ 255 for byte in chunk)
+
+    def close(self) -> None:
+        pass
+
+
+class Bench:
+    """A codec on a pool of its own; what it said so far, in plain tuples."""
+
+    def __init__(
+        self,
+        role: Role,
+        limits: Limits | None = None,
+        extensions: Sequence[Extension] = (),
+        limit_bytes: int | None = None,
+    ) -> None:
+        self.pool = SlabBufferPool(leaks="disabled", slab_bytes=65536, limit_bytes=limit_bytes)
+        self.codec = WebSocketCodec(
+            role,
+            limits=Limits() if limits is None else limits,
+            pool=self.pool,
+            mask_key=lambda: b"\x37\xfa\x21\x3d",
+            extensions=extensions,
+        )
+        self.events: list[PlainEvent] = []
+        self.direct_count = 0
+
+    def feed(self, stream: bytes, *, cuts: Sequence[int] = (), direct: bool = False) -> list[PlainEvent]:
+        """Feed ``stream``, cut before the given offsets; with ``direct`` as a transport does that can."""
+        edges = sorted({0, len(stream), *(cut for cut in cuts if cut < len(stream))})
+        for start, stop in zip(edges, edges[1:], strict=False):
+            piece = stream[start:stop]
+            while direct and piece and (target := self.codec.direct_target()) is not None:
+                count = min(len(piece), len(target))
+                target[:count] = piece[:count]
+                self.note(self.codec.receive_direct(count))
+                self.direct_count += 1
+                piece = piece[count:]
+            self.note(self.codec.receive(memoryview(bytearray(piece))))
+        return self.events
+
+    def note(self, events: Sequence[CodecEvent]) -> None:
+        """Process events as a driver does: a message ends when its handler has returned."""
+        for event in events:
+            self.events.append(plain(event))
+            if isinstance(event, WireMessage):
+                event.expire()
+
+    def close(self) -> None:
+        """Close the codec: no lease may be left."""
+        self.codec.close()
+        assert self.pool.stats().in_use_count == 0
+        self.pool.close()
+
+
+def plain(event: CodecEvent) -> PlainEvent:
+    """Return an event as a tuple of its data."""
+    if isinstance(event, PingReceived):
+        return "ping", event.payload
+    if isinstance(event, PongReceived):
+        return "pong", event.payload
+    if isinstance(event, CloseReceived):
+        return "close", event.code, event.reason
+    if isinstance(event, ViolationDetected):
+        return "violation", event.error.close_code
+    if isinstance(event, StreamEnded):
+        return ("end",)
+    assert isinstance(event, WireMessage)
+    assert event.data.readonly and bytes(event.data) == event.copy() and len(event) == len(event.data)
+    return "message", event.kind, event.copy()
+
+
+class Kit:
+    """What tests take from here, as one fixture."""
+
+    Doubling = Doubling
+    Flipping = Flipping
+
+    def __init__(self) -> None:
+        self.made: list[Bench] = []
+
+    def bench(
+        self,
+        role: Role = Role.SERVER,
+        limits: Limits | None = None,
+        extensions: Sequence[Extension] = (),
+        limit_bytes: int | None = None,
+    ) -> Bench:
+        """Return a bench; it is closed, and its books are checked, by ``close_all``."""
+        made = Bench(role, limits, extensions, limit_bytes)
+        self.made.append(made)
+        return made
+
+    def close_all(self) -> None:
+        while self.made:
+            self.made.pop().close()
+
+    def reference(self, stream: bytes, *, server: bool = True, limits: Limits | None = None) -> list[PlainEvent]:
+        return Reference(server, Limits() if limits is None else limits).run(stream)
+
+    def utf8_verdict(self, text: bytes) -> str:
+        return utf8_verdict(text)
+
+    def frame(
+        self,
+        opcode: int,
+        payload: bytes = b"",
+        *,
+        fin: bool = True,
+        rsv: int = 0,
+        key: bytes | None = b"\x01\x02\x03\x04",
+        announced: int | None = None,
+        form: int | None = None,
+    ) -> bytes:
+        """Return a frame, legal or not; ``key=None``: unmasked. ``form``: 7, 16 or 64 bits of length."""
+        length = len(payload) if announced is None else announced
+        form = form or (7 if length < 126 else 16 if length < 65536 else 64)
+        mask_bit = 0 if key is None else 0x80
+        second, extended = {7: (length, 0), 16: (126, 2), 64: (127, 8)}[form]
+        head = bytes(((0x80 if fin else 0) | rsv | opcode, mask_bit | second))
+        head += length.to_bytes(8, "big")[8 - extended :]
+        if key is None:
+            return head + payload
+        return head + key + bytes(byte ^ key[index % 4] for index, byte in enumerate(payload))
+
+    def wire(self, parts: Sequence[Sendable]) -> bytes:
+        """Return what parts look like on the wire."""
+        return b"".join(
+            bytes(part) if isinstance(part, bytes | bytearray | memoryview) else part.copy() for part in parts
+        )
+
+
+@pytest.fixture
+def kit() -> Iterator[Kit]:
+    made = Kit()
+    yield made
+    made.close_all()
+
+
+@pytest.fixture(scope="session")
+def run_kit() -> Callable[[Callable[[Kit], None]], None]:
+    """Return a runner that gives each Hypothesis example a kit of its own."""
+
+    def run(example: Callable[[Kit], None]) -> None:
+        made = Kit()
+        try:
+            example(made)
+        finally:
+            made.close_all()
+
+    return run
