@@ -1,1 +1,27 @@
-"""Placeholder until the room re-exports its names."""
+"""The room of control: configuration, metrics and probes. See README.md."""
+
+from .config import ServerConfig
+from .knobs import Knob, knob
+from .loader import from_environment, load_toml
+from .metrics import BucketHistogram, Family, MetricsRegistry, SimpleCounter, SimpleGauge
+from .probes import ProbeRegistry, platform_probe
+from .prometheus import CONTENT_TYPE, render
+from .registry import ConfigControl
+
+__all__ = [
+    "CONTENT_TYPE",
+    "BucketHistogram",
+    "ConfigControl",
+    "Family",
+    "Knob",
+    "MetricsRegistry",
+    "ProbeRegistry",
+    "ServerConfig",
+    "SimpleCounter",
+    "SimpleGauge",
+    "from_environment",
+    "knob",
+    "load_toml",
+    "platform_probe",
+    "render",
+]

@@ -1,14 +1,14 @@
 """The configuration of a server: every knob, with its default, unit, range and meaning.
 
-A ``ServerConfig`` is a value. It is checked as a whole when it is made, so one that exists is right, and it never
-changes, so whoever holds one reads numbers that belong together. A change makes another one (``ConfigControl``).
-Files and environment variables are read by the loader; from there come plain mappings, which ``from_mapping``
-turns into a configuration, or into one error that names everything that is wrong with it.
+A ``ServerConfig`` is a value. It is checked as a whole when it is made, so one that exists is right, and it
+never changes, so whoever holds one reads numbers that belong together. A change makes another one
+(``ConfigControl``). Files and environment variables are read by the loader; from there come plain mappings,
+which ``from_mapping`` turns into a configuration, or into one error that names everything that is wrong with
+it.
 
-Fields marked *fixed* are used once, when the server starts: for a listening socket, for the size of a ring. The
-others are asked for when they are needed, most of them when a connection is accepted; connections that exist keep
-what they began with.
-"""
+Fields marked *fixed* are used once, when the server starts: for a listening socket, for the size of a ring.
+The others are asked for when they are needed, most of them when a connection is accepted; connections that
+exist keep what they began with. """
 
 from __future__ import annotations
 
@@ -38,12 +38,11 @@ _ORIGIN: Final = r"null|[A-Za-z][A-Za-z0-9+.\-]*://[^/?#\s]+"
 class ServerConfig:
     """Everything about a server that is a number or a word.
 
-    Raises ``InvalidArgument`` naming each field of a wrong type, each value out of its range, and pairs that do
-    not fit together.
-    """
+    Raises ``InvalidArgument`` naming each field of a wrong type, each value out of its range, and pairs that
+    do not fit together. """
 
-    host: str = knob("127.0.0.1", "Address or name to listen on.", pattern=r"[^\s\0]+", form="a name or address",
-                     fixed=_AT_BIND)
+    host: str = knob("127.0.0.1", "Address or name to listen on.",
+                     pattern=r"[^\s\0]+", form="a name or address", fixed=_AT_BIND)
     port: int = knob(9001, "TCP port; 0 lets the system choose.", low=0, high=65_535, fixed=_AT_BIND)
     unix_path: str | None = knob(None, "Listen on this Unix socket instead of host and port.",
                                  pattern=r"[^\0]{1,107}", form="a path of 1 to 107 characters",
@@ -64,7 +63,7 @@ class ServerConfig:
     pool_limit_bytes: int | None = knob(None, "Most memory of a node's buffer pool; none: no limit.",
                                         unit="bytes", low=64 * KIB, fixed=_AT_POOL)
 
-    send_limit_bytes: int = knob(64 * MIB, "Most bytes queued for one connection; a send beyond it is refused.",
+    send_limit_bytes: int = knob(64 * MIB, "Most bytes queued for a connection; a send beyond is refused.",
                                  unit="bytes", low=1, high=64 * GIB)
     high_water_bytes: int = knob(1 * MIB, "Queued bytes from which a connection asks its writers to wait.",
                                  unit="bytes", low=1, high=64 * GIB)
@@ -77,7 +76,7 @@ class ServerConfig:
                                   unit="s", low=0, high=_DAY_S)
     ping_timeout_s: float = knob(20.0, "Time for the pong; then the connection is closed.",
                                  unit="s", low=0.001, high=_DAY_S)
-    idle_timeout_s: float = knob(0.0, "Time without any message after which a connection is closed; 0: never.",
+    idle_timeout_s: float = knob(0.0, "Time without a message until a connection is closed; 0: never.",
                                  unit="s", low=0, high=30 * _DAY_S)
     close_timeout_s: float = knob(10.0, "Time for the peer's answer to our close frame.",
                                   unit="s", low=0.001, high=_DAY_S)
@@ -104,22 +103,22 @@ class ServerConfig:
 
     def __post_init__(self) -> None:
         values = values_of(self)
-        problems = find_problems(type(self), values) or self._misfits()
+        problems = find_problems(type(self), values)
         if problems:
             raise refuse(problems)
-
-    def _misfits(self) -> dict[str, str]:
-        """Return fields that are right on their own and wrong beside another. Types are right by now."""
-        problems: dict[str, str] = {}
+        misfits: dict[tuple[str, str], str] = {}
         for lesser, greater in _ORDERED:
             low, high = getattr(self, lesser), getattr(self, greater)
             if low is not None and high is not None and low > high:
-                problems[lesser] = f"is {low}, more than {greater}, which is {high}"
-        return problems
+                misfits[lesser, greater] = f"{lesser} is {low}, more than {greater}, which is {high}"
+        if misfits:
+            names = tuple(dict.fromkeys(name for pair in misfits for name in pair))
+            raise InvalidArgument(f"configuration: {'; '.join(misfits.values())}", fields=names)
 
     @classmethod
     def describe(cls) -> tuple[Knob, ...]:
-        """Return a row per field for the manual: name, type, default, unit, range, meaning, live or why not."""
+        """Return a row per field for the manual: name, type, default, unit, range, meaning, live or why
+        not."""
         return tuple(knobs_of(cls).values())
 
     @classmethod
@@ -128,16 +127,16 @@ class ServerConfig:
     ) -> Self:
         """Return ``base`` (default: all defaults) with the values of ``mapping`` in place of its own.
 
-        Values must be of the fields' types: no string is taken for a number and no ``bool`` for an ``int``. A list
-        is taken for a tuple, because files have no tuples. Raises ``InvalidArgument``, with ``source`` in its
-        message, that names every unknown key (with the nearest known one) and every wrong value.
-        """
+        Values must be of the fields' types: no string is taken for a number and no ``bool`` for an ``int``. A
+        list is taken for a tuple, because files have no tuples. Raises ``InvalidArgument``, with ``source``
+        in its message, that names every unknown key (with the nearest known one) and every wrong value. """
         values = {key: tuple(value) if isinstance(value, list) else value for key, value in mapping.items()}
         problems = find_problems(cls, values)
         if problems:
             raise refuse(problems, source)
         try:
-            return replace(base if base is not None else cls(), **values)  # type: ignore[arg-type]  # checked above
+            whole = base if base is not None else cls()
+            return replace(whole, **values)  # type: ignore[arg-type]  # their types were checked above
         except InvalidArgument as error:
             raise InvalidArgument(f"{source}: {error.message}", **error.context) from None
 

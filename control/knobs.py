@@ -1,15 +1,14 @@
 """Knobs: what a field of a configuration says about itself, and the checks that follow from it.
 
-A configuration is a frozen dataclass. Its annotations say of what type a value is; the metadata of a field says
-the rest: unit, range, allowed words, a line of help, and whether the value can change while the program runs.
-Written down once, beside the field, this is what validates a change, refuses a key with a typing error, reads
-environment variables and prints the table in the manual, so none of them can disagree with another.
+A configuration is a frozen dataclass. Its annotations say of what type a value is; the metadata of a field
+says the rest: unit, range, allowed words, a line of help, and whether the value can change while the program
+runs. Written down once, beside the field, this is what validates a change, refuses a key with a typing error,
+reads environment variables and prints the table in the manual, so none of them can disagree with another.
 
-Types are taken at their word: ``True`` is not an ``int``, ``"80"`` is not a number, and nothing is converted on
-the way in. One exception follows the type system (PEP 484, "The numeric tower"): an ``int`` is a fine ``float``.
-A check returns its findings as text by field name instead of raising at the first one, so that a person with
-five mistakes in a file is told five times at once.
-"""
+Types are taken at their word: ``True`` is not an ``int``, ``"80"`` is not a number, and nothing is converted
+on the way in. One exception follows the type system (PEP 484, "The numeric tower"): an ``int`` is a fine
+``float``. A check returns its findings as text by field name instead of raising at the first one, so that a
+person with five mistakes in a file is told five times at once. """
 
 from __future__ import annotations
 
@@ -77,9 +76,8 @@ def knob(
     """Declare a field of a configuration class: ``port: int = knob(9001, "…", low=0, high=65535)``.
 
     ``fixed`` is the reason why the field can't change while the program runs; empty where it can. The field's
-    metadata has the arguments by name, plus ``live`` and ``reason``. Typed as its default, so that a type checker
-    sees an ordinary dataclass.
-    """
+    metadata has the arguments by name, plus ``live`` and ``reason``. Typed as its default, so that a type
+    checker sees an ordinary dataclass. """
     metadata = {
         "help": help,
         "unit": unit,
@@ -104,7 +102,7 @@ def knobs_of(config_type: type[DataclassInstance]) -> Mapping[str, Knob]:
         {
             field.name: Knob(
                 field.name,
-                field.type if isinstance(field.type, str) else getattr(field.type, "__name__", str(field.type)),
+                field.type if isinstance(field.type, str) else getattr(field.type, "__name__", ""),
                 field.default,
                 **{key: value for key, value in field.metadata.items() if key in names},
             )
@@ -127,9 +125,8 @@ def values_of(config: DataclassInstance) -> dict[str, object]:
 def fits(hint: object, value: object) -> bool:
     """Whether a value is of an annotated type, without conversion.
 
-    Understood are classes, unions, ``Literal``, ``tuple[X, ...]`` and, by their outer class only, other generics.
-    What can't be decided at run time (a type variable, a protocol) fits.
-    """
+    Understood are classes, unions, ``Literal``, ``tuple[X, ...]`` and, by their outer class only, other
+    generics. What can't be decided at run time (a type variable, a protocol) fits. """
     if hint is int:
         return isinstance(value, int) and not isinstance(value, bool)
     if hint is float:
@@ -193,9 +190,20 @@ def _range_problem(known: Knob, value: object) -> str:
 
 
 def refuse(problems: Mapping[str, str], source: str = "configuration") -> InvalidArgument:
-    """Return the error for findings: each in the message, their fields' names in the context as ``fields``."""
+    """Return the error for findings: each in the message, their fields' names in the context as
+    ``fields``."""
     text = "; ".join(f"{name} {problem}" for name, problem in problems.items())
     return InvalidArgument(f"{source}: {text}", fields=tuple(problems))
 
 
-__all__ = ["Knob", "find_problems", "fits", "hints_of", "knob", "knobs_of", "refuse", "suggestion", "values_of"]
+__all__ = [
+    "Knob",
+    "find_problems",
+    "fits",
+    "hints_of",
+    "knob",
+    "knobs_of",
+    "refuse",
+    "suggestion",
+    "values_of",
+]

@@ -1,18 +1,19 @@
 """Metrics: counters, gauges and histograms, and the registry that knows them by name and labels.
 
-**The hot path pays for an addition.** Whoever counts asks the registry once, keeps the counter, and from then on no
-registry, no dictionary and no lock is involved. An owner for whom even a method call is too much may write
-``counter.count += n`` (n not negative), ``gauge.number = x``: these attributes are public for that purpose. A series
-has one writer (``api.Counter``): each reactor asks for series of its own, told apart by a label. With several
-writers nothing breaks, but additions may be lost, because ``+=`` is a load, an add and a store.
+**The hot path pays for an addition.** Whoever counts asks the registry once, keeps the counter, and from then
+on no registry, no dictionary and no lock is involved. An owner for whom even a method call is too much may
+write ``counter.count += n`` (n not negative), ``gauge.number = x``: these attributes are public for that
+purpose. A series has one writer (``api.Counter``): each reactor asks for series of its own, told apart by a
+label. With several writers nothing breaks, but additions may be lost, because ``+=`` is a load, an add and a
+store.
 
-**Names are shared, series are not unlimited.** All series of a name form a *family*: one kind, one help text, for
-histograms one list of bounds. The number of series per name is limited, because a label that takes its value from a
-client (a path, an id) would otherwise take the server's memory.
+**Names are shared, series are not unlimited.** All series of a name form a *family*: one kind, one help text,
+for histograms one list of bounds. The number of series per name is limited, because a label that takes its
+value from a client (a path, an id) would otherwise take the server's memory.
 
-**Reading** takes a snapshot of which series exist and then asks each. A histogram derives its count from the same
-copy of its buckets that it shows, so count and buckets always agree; its sum may be one observation ahead or behind.
-"""
+**Reading** takes a snapshot of which series exist and then asks each. A histogram derives its count from the
+same copy of its buckets that it shows, so count and buckets always agree; its sum may be one observation
+ahead or behind. """
 
 from __future__ import annotations
 
@@ -85,7 +86,8 @@ class BucketHistogram:
     __slots__ = ("_bounds", "_counts", "_sum")
 
     def __init__(self, bounds: tuple[float, ...]) -> None:
-        """``bounds``: ascending, finite upper bounds, checked by the registry; a last bucket takes the rest."""
+        """``bounds``: ascending, finite upper bounds, checked by the registry; a last bucket takes the
+        rest."""
         self._bounds = bounds
         self._counts = [0] * (len(bounds) + 1)
         self._sum = 0.0
@@ -158,9 +160,8 @@ class _Family:
 class MetricsRegistry:
     """Metrics by name and labels; implements ``api.Metrics``, whose contract holds here. Any thread.
 
-    Label values are strings. The words ``name``, ``help``, ``buckets`` and ``function`` can't be labels, because
-    they are parameters; ``le`` can't be one of a histogram.
-    """
+    Label values are strings. The words ``name``, ``help``, ``buckets`` and ``function`` can't be labels,
+    because they are parameters; ``le`` can't be one of a histogram. """
 
     __slots__ = ("_families", "_lock", "_max_series")
 
@@ -255,7 +256,8 @@ class MetricsRegistry:
 
     def _check_untaken(self, name: str, kind: str) -> None:
         """Raise ``AlreadyExists`` where a new name meets one that a histogram makes of its own."""
-        taken = [f"{name}{part}" for part in _PARTS if kind == "histogram" and f"{name}{part}" in self._families]
+        parts = [f"{name}{part}" for part in _PARTS] if kind == "histogram" else []
+        taken = [part for part in parts if part in self._families]
         for part in _PARTS:
             owner = self._families.get(name.removesuffix(part)) if name.endswith(part) else None
             if owner is not None and owner.kind == "histogram":
@@ -280,7 +282,7 @@ def _checked_bounds(buckets: Sequence[float]) -> tuple[float, ...]:
         bounds = bounds[:-1]
     ascending = all(low < high for low, high in zip(bounds, bounds[1:], strict=False))
     if not bounds or not ascending or not all(map(math.isfinite, bounds)):
-        raise InvalidArgument("bucket bounds are one or more finite, ascending numbers", buckets=tuple(buckets))
+        raise InvalidArgument("bounds are one or more finite, ascending numbers", buckets=tuple(buckets))
     return bounds
 
 
@@ -295,9 +297,10 @@ def _samples(name: str, labels: _Labels, series: _Series) -> Sequence[Sample]:
     shown = MappingProxyType(dict(labels))
     if isinstance(series, BucketHistogram):
         rows = series.cumulative()
+        limits = (MappingProxyType(dict(labels, le=number_text(bound))) for bound, _ in rows)
         buckets = [
-            Sample(f"{name}_bucket", "histogram", MappingProxyType({**shown, "le": number_text(bound)}), count)
-            for bound, count in rows
+            Sample(f"{name}_bucket", "histogram", limit, count)
+            for limit, (_, count) in zip(limits, rows, strict=True)
         ]
         return (
             *buckets,

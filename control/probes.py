@@ -1,9 +1,8 @@
 """Probes: named questions to the inside of a running process.
 
-Rooms push their probes in (``pool.stats``, a reactor's counters); this room never reaches out to them. A dump asks
-each in turn and is made for bad days: a probe that raises is shown with what it raised, and the rest of the dump
-goes on. ``platform_probe`` is the one probe that belongs here: what this process runs on.
-"""
+Rooms push their probes in (``pool.stats``, a reactor's counters); this room never reaches out to them. A dump
+asks each in turn and is made for bad days: a probe that raises is shown with what it raised, and the rest of
+the dump goes on. ``platform_probe`` is the one probe that belongs here: what this process runs on. """
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
 """Metrics as text that Prometheus reads: the exposition format, version 0.0.4.
 
 A family is a ``# HELP`` line (where there is a text), a ``# TYPE`` line, and a line per sample. What could be
-mistaken for the format itself is escaped: a backslash and a line feed in a help text; these and the double quote in
-a label's value. Names need no escaping, because the registry lets no other ones in. Lines end with one line feed,
-the last one too. Source: "Exposition formats", prometheus.io/docs/instrumenting/exposition_formats.
-"""
+mistaken for the format itself is escaped: a backslash and a line feed in a help text; these and the double
+quote in a label's value. Names need no escaping, because the registry lets no other ones in. Lines end with
+one line feed, the last one too. Source: "Exposition formats",
+prometheus.io/docs/instrumenting/exposition_formats. """
 
 from __future__ import annotations
 

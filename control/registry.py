@@ -1,20 +1,21 @@
 """The configuration in force, and how it changes while everybody is reading it.
 
-A configuration is one immutable object, and what is in force is one reference to it. Readers take the reference,
-which is a single step, so they never wait and never see half of a change. Writers come one at a time::
+A configuration is one immutable object, and what is in force is one reference to it. Readers take the
+reference, which is a single step, so they never wait and never see half of a change. Writers come one at a
+time::
 
     values checked -> snapshot made -> hooks told (old, new) -> reference replaced
-                                          |
-                                          +- one raises: those told are told (new, old), last first; nothing changed
+                                          | +- one raises: those told are told (new, old), last first; nothing
+                                          changed
 
-Checking comes before telling, so a hook only ever hears of a configuration that is right; telling comes before
-replacing, so a part that can't follow (a port that is taken) can refuse while the old one is still in force.
+Checking comes before telling, so a hook only ever hears of a configuration that is right; telling comes
+before replacing, so a part that can't follow (a port that is taken) can refuse while the old one is still in
+force.
 
-A hook runs inside the change. It may read the configuration (it sees the old one), add and remove hooks (from the
-next change on) and start whatever it likes, but it may not change the configuration again: a change within a change
-has no order in which both are told right. On the changing thread that raises ``InvalidState``. A hook that makes
-another thread change it, and waits for that thread, waits for itself.
-"""
+A hook runs inside the change. It may read the configuration (it sees the old one), add and remove hooks (from
+the next change on) and start whatever it likes, but it may not change the configuration again: a change
+within a change has no order in which both are told right. On the changing thread that raises
+``InvalidState``. A hook that makes another thread change it, and waits for that thread, waits for itself. """
 
 from __future__ import annotations
 
@@ -85,10 +86,10 @@ class ConfigControl(Generic[C]):
     def set_config(self, **changes: object) -> C:
         """Replace some fields, all or nothing, and return the snapshot in force afterwards.
 
-        Raises ``InvalidArgument`` naming each field that is unknown, of a wrong type, out of range or fixed (with
-        the reason); ``InvalidState`` from a hook; and whatever a hook raised to refuse. A fixed field may be
-        "changed" to the value it has. What hooks raise during a rollback is reported, and the rollback goes on.
-        """
+        Raises ``InvalidArgument`` naming each field that is unknown, of a wrong type, out of range or fixed
+        (with the reason); ``InvalidState`` from a hook; and whatever a hook raised to refuse. A fixed field
+        may be "changed" to the value it has. What hooks raise during a rollback is reported, and the rollback
+        goes on. """
         if self._changing_thread == threading.get_ident():
             raise InvalidState("a hook can't change the configuration", state="changing")
         with self._lock:
@@ -180,12 +181,13 @@ class ConfigControl(Generic[C]):
 def _check_kind(config: DataclassInstance) -> None:
     """Raise ``InvalidArgument`` unless ``config`` is an instance of a frozen dataclass we can check."""
     kind = type(config)
-    if not is_dataclass(kind) or not kind.__dataclass_params__.frozen:  # type: ignore[attr-defined]  # CPython's own
+    parameters = getattr(kind, "__dataclass_params__", None)  # where dataclasses keep what they were told
+    if not is_dataclass(kind) or not getattr(parameters, "frozen", False):
         raise InvalidArgument("a configuration is an instance of a frozen dataclass", type=kind.__name__)
     try:
         hints_of(kind)
     except NameError as error:
-        raise InvalidArgument("an annotation can't be resolved", type=kind.__name__, name=error.name) from error
+        raise InvalidArgument("an annotation can't be resolved", type=kind.__name__) from error
 
 
 __all__ = ["ConfigControl"]

@@ -1,18 +1,20 @@
 """Contexts: a session's values by name, with propagation and expiry.
 
-**Expiry is looked at, not waited for.** A value with a time to live carries the moment at which it ends. No timer
-runs for it: whoever asks looks at the clock, and from that moment on the value is absent for everybody, whether or
-not its memory is back yet. The memory comes back when the key is met again, when the keys are listed, and at the
-latest when the number of entries has doubled since they were last swept, so a context that is only ever written to
-cannot grow with what has expired (amortised, each write pays for one entry of a sweep).
+**Expiry is looked at, not waited for.** A value with a time to live carries the moment at which it ends. No
+timer runs for it: whoever asks looks at the clock, and from that moment on the value is absent for everybody,
+whether or not its memory is back yet. The memory comes back when the key is met again, when the keys are
+listed, and at the latest when the number of entries has doubled since they were last swept, so a context that
+is only ever written to cannot grow with what has expired (amortised, each write pays for one entry of a
+sweep).
 
 **Atomic calls.** Each context has one lock, and each call takes it once. Forms without a lock were rejected:
-"replace unless expired" and "let the existing value expire later" are two container operations each, and another
-thread may come between them, with the GIL or without. The lock is re-entrant, because a signal handler or a
-finaliser runs in the middle of any call, on the thread that holds the lock, and may use the same context.
+"replace unless expired" and "let the existing value expire later" are two container operations each, and
+another thread may come between them, with the GIL or without. The lock is re-entrant, because a signal
+handler or a finaliser runs in the middle of any call, on the thread that holds the lock, and may use the same
+context.
 
-A context is made when a session is first asked for it, so none of this is paid for by sessions that have no values.
-"""
+A context is made when a session is first asked for it, so none of this is paid for by sessions that have no
+values. """
 
 from __future__ import annotations
 

@@ -1,12 +1,14 @@
 """Sessions: one client's life, in as few bytes as it takes.
 
-A server holds as many sessions as connections, nearly all of them idle, so an idle session is one small object.
-What it may need later (a context, a list of functions to call at the end) is made at first use. What all sessions
-of a shard have in common (the lock, the maker of contexts, where errors go) they share through their *home*.
+A server holds as many sessions as connections, nearly all of them idle, so an idle session is one small
+object. What it may need later (a context, a list of functions to call at the end) is made at first use. What
+all sessions of a shard have in common (the lock, the maker of contexts, where errors go) they share through
+their *home*.
 
-**The end.** A session ends once: whoever moves it to ``CLOSED`` under the lock takes the list of done-callbacks
-with him and is the one that calls them, after the lock is free, so that a callback may use the session, its store
-and anything else. In the same step the home forgets the session, so no store ever shows one that has ended.
+**The end.** A session ends once: whoever moves it to ``CLOSED`` under the lock takes the list of
+done-callbacks with him and is the one that calls them, after the lock is free, so that a callback may use the
+session, its store and anything else. In the same step the home forgets the session, so no store ever shows
+one that has ended.
 
 **The lock** is the home's and re-entrant: a signal handler that shuts a server down runs in the middle of
 anything, also of a call that holds it. Reads of one attribute (``status``, ``done``) take no lock.
@@ -29,7 +31,8 @@ class SessionHome:
     __slots__ = ("contexts", "lock", "on_error")
 
     def __init__(self, contexts: ContextFactory, on_error: ErrorHook = log_error) -> None:
-        """``contexts`` makes a session's context at first use; ``on_error`` gets what done-callbacks raise."""
+        """``contexts`` makes a session's context at first use; ``on_error`` gets what done-callbacks
+        raise."""
         self.contexts = contexts
         self.lock = threading.RLock()
         self.on_error = on_error
@@ -43,7 +46,9 @@ class LiveSession:
 
     __slots__ = ("_context", "_functions", "_home", "_status", "deadline_ns", "id")
 
-    def __init__(self, session_id: SessionId, home: SessionHome, deadline_ns: Nanoseconds | None = None) -> None:
+    def __init__(
+        self, session_id: SessionId, home: SessionHome, deadline_ns: Nanoseconds | None = None
+    ) -> None:
         """Begin in status ``CONNECTING``. ``deadline_ns`` is for the store, which cancels in time."""
         self.id = session_id
         self.deadline_ns = deadline_ns
@@ -116,7 +121,8 @@ class LiveSession:
             except Exception as error:
                 report(self._home.on_error, error, function)
             except BaseException as error:
-                # KeyboardInterrupt, SystemExit: for the thread, but the other functions have only this chance.
+                # KeyboardInterrupt, SystemExit: for the thread, but the other functions have only this
+                # chance.
                 interrupt = error
         if interrupt is not None:
             raise interrupt

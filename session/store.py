@@ -1,19 +1,18 @@
 """The store: sessions by id, in shards, each with a lock of its own.
 
-**Shards.** A session's id chooses its shard (by ``hash``, which for strings is keyed with a secret of the process,
-so that clients can't crowd into one shard). Two threads meet only when they use sessions of the same shard.
-Reading one entry (``get``) is one operation of a dictionary and takes no lock.
+**Shards.** A session's id chooses its shard (by ``hash``, which for strings is keyed with a secret of the
+process, so that clients can't crowd into one shard). Two threads meet only when they use sessions of the same
+shard. Reading one entry (``get``) is one operation of a dictionary and takes no lock.
 
-**Get or create** happens under the shard's lock, so of many threads that ask for one id all get the same session.
-The limit counts over all shards, and exactly: the store has one *permit* per session it may hold, in a ``deque``.
-A new session pops a permit, an ended one puts it back; both are single, indivisible operations (as in
-``pool/ring.py``), so the limit needs no lock that all shards share.
+**Get or create** happens under the shard's lock, so of many threads that ask for one id all get the same
+session. The limit counts over all shards, and exactly: the store has one *permit* per session it may hold, in
+a ``deque``. A new session pops a permit, an ended one puts it back; both are single, indivisible operations
+(as in ``pool/ring.py``), so the limit needs no lock that all shards share.
 
-**Deadlines** are in a heap per shard, so that ``expire`` looks at the first entry of each shard and is done when
-nothing is due. A session that ends early leaves its entry behind (taking it out of the middle would cost a search).
-Such dead entries are counted, and when they outnumber the living, the heap is built anew: clients that come and go
-under a deadline of a day do not pile up for a day.
-"""
+**Deadlines** are in a heap per shard, so that ``expire`` looks at the first entry of each shard and is done
+when nothing is due. A session that ends early leaves its entry behind (taking it out of the middle would cost
+a search). Such dead entries are counted, and when they outnumber the living, the heap is built anew: clients
+that come and go under a deadline of a day do not pile up for a day. """
 
 from __future__ import annotations
 
@@ -94,8 +93,8 @@ class _Shard(SessionHome):
         with self.lock:
             if not self.heap or self.heap[0][0] > now_ns:
                 return None
-            # Invariant: ``dead_count`` is the number of heap entries that have ended. Each pop takes one off: a
-            # dead entry was counted when it ended, and a living one is about to end and be counted.
+            # Invariant: ``dead_count`` is the number of heap entries that have ended. Each pop takes one off:
+            # a dead entry was counted when it ended, and a living one is about to end and be counted.
             self.dead_count -= 1
             return heapq.heappop(self.heap)[2]
 
@@ -117,9 +116,8 @@ class _Shard(SessionHome):
 class ShardedSessions:
     """Sessions by id; implements ``api.SessionManager``, whose contract holds here. Any thread.
 
-    Done-callbacks run on the thread that ends a session, outside all locks. A session that is cancelled or closed
-    by itself leaves the store in the same step.
-    """
+    Done-callbacks run on the thread that ends a session, outside all locks. A session that is cancelled or
+    closed by itself leaves the store in the same step. """
 
     __slots__ = ("_closed", "_limit", "_new_id", "_shards")
 
@@ -134,9 +132,10 @@ class ShardedSessions:
         on_error: ErrorHook = log_error,
     ) -> None:
         """``shard_count``: 1 or more, about the number of threads that use the store. ``limit``: most live
-        sessions, 1 or more, or ``None``; it costs 8 bytes per session allowed. ``new_id`` makes ids, and must not
-        make guessable ones outside tests. ``contexts`` makes contexts (default: ``ValueContext`` on ``clock``).
-        ``on_error`` gets what done-callbacks raise. Raises ``InvalidArgument`` for a number below 1."""
+        sessions, 1 or more, or ``None``; it costs 8 bytes per session allowed. ``new_id`` makes ids, and must
+        not make guessable ones outside tests. ``contexts`` makes contexts (default: ``ValueContext`` on
+        ``clock``). ``on_error`` gets what done-callbacks raise. Raises ``InvalidArgument`` for a number below
+        1."""
         if shard_count < 1 or (limit is not None and limit < 1):
             raise InvalidArgument("shard_count and limit are 1 or more", shard_count=shard_count, limit=limit)
         maker = contexts if contexts is not None else ValueContextFactory(clock)
@@ -151,9 +150,8 @@ class ShardedSessions:
     ) -> LiveSession:
         """Return the live session of that id, or a new one; with ``None`` always a new one, with a fresh id.
 
-        Raises ``ResourceExhausted`` at the limit, or when ``new_id`` returns nothing but ids in use; ``Closed``
-        after close. Nothing was made then.
-        """
+        Raises ``ResourceExhausted`` at the limit, or when ``new_id`` returns nothing but ids in use;
+        ``Closed`` after close. Nothing was made then. """
         if session_id is not None:
             return self._get_or_create(session_id, deadline_ns)[0]
         for _ in range(MAX_ID_TRIES):
@@ -169,8 +167,8 @@ class ShardedSessions:
         """Return the session of an id and whether this call made it."""
         shard = self._shard(session_id)
         with shard.lock:
-            # Looked at under the lock: ``close`` sets this first and then visits each shard under its lock, so
-            # a session is either refused here or found there.
+            # Looked at under the lock: ``close`` sets this first and then visits each shard under its lock,
+            # so a session is either refused here or found there.
             if self._closed:
                 raise Closed("the session store is closed")
             made = LiveSession(session_id, shard, deadline_ns)
