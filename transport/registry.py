@@ -91,7 +91,8 @@ class Registry:
 def default_registry() -> Registry:
     """Return a new registry with ``tcp``, ``unix``, ``memory``, and those that are planned and say so."""
     registry = Registry()
-    for provider in (TcpProvider(), UnixProvider(), MemoryProvider(), *absent_providers()):
+    present: tuple[TransportProvider, ...] = (TcpProvider(), UnixProvider(), MemoryProvider())
+    for provider in (*present, *absent_providers()):
         registry.register(provider)
     return registry
 
