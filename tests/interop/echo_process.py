@@ -2,7 +2,7 @@
 
 Suites that speak to a live server use this one class, so that every one of them also proves how the program begins
 (one line on standard output once it listens) and how it ends (SIGTERM drains, exit code 0, nothing on standard
-error). Set `HIOLOAD_ECHO_COMMAND` to run the same suites against another echo server: what fails there as well is
+error). Set `ECHO_COMMAND` to run the same suites against another echo server: what fails there as well is
 the test's fault and not the server's.
 """
 
@@ -29,7 +29,7 @@ CERTIFICATES: Final = Path(__file__).with_name("certs")
 
 def echo_command() -> list[str]:
     """Return the command that runs the echo server, without its options."""
-    return shlex.split(os.environ.get("HIOLOAD_ECHO_COMMAND", f"{shlex.quote(sys.executable)} -m hioload_ws echo"))
+    return shlex.split(os.environ.get("ECHO_COMMAND", f"{shlex.quote(sys.executable)} -m hioload_ws echo"))
 
 
 def client_tls() -> ssl.SSLContext:

@@ -5,7 +5,7 @@
 
 Each peer that is present runs every echo; one that is absent is named and skipped, unless `--require` lists it. The
 exit code is 0 when everything that ran passed and nothing required was absent. Nothing is installed on the machine:
-`ws` comes from the npm registry into a cache folder (`HIOLOAD_PEERS`, else `hioload-ws-peers` in the user's cache),
+`ws` comes from the npm registry into a cache folder (`ECHO_PEERS`, else `hioload-ws-peers` in the user's cache),
 Chromium has to be there (Debian: `apt-get install chromium`).
 """
 
@@ -74,7 +74,7 @@ def node_with_ws() -> tuple[str, dict[str, str]]:
     """Return the path of Node.js and an environment in which it finds the package `ws`, fetched where needed."""
     node, npm = find_program("node"), find_program("npm")
     default = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "hioload-ws-peers")
-    folder = Path(os.environ.get("HIOLOAD_PEERS") or default)
+    folder = Path(os.environ.get("ECHO_PEERS") or default)
     if not (folder / "node_modules" / "ws" / "package.json").exists():
         folder.mkdir(parents=True, exist_ok=True)
         command = [npm, "install", "--prefix", str(folder), "--no-audit", "--no-fund", "--ignore-scripts", "ws@8"]
