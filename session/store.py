@@ -46,10 +46,14 @@ def random_id() -> str:
 class _Shard(SessionHome):
     """One part of the store: a table, a heap of deadlines and the lock of both."""
 
-    __slots__ = ("dead_count", "heap", "permits", "sequence", "table")
+    __slots__ = ("dead_count", "heap", "limit", "permits", "sequence", "table")
 
-    def __init__(self, contexts: ContextFactory, on_error: ErrorHook, permits: deque[None] | None) -> None:
+    def __init__(
+        self, contexts: ContextFactory, on_error: ErrorHook, limit: int | None, permits: deque[None]
+    ) -> None:
+        """``permits`` are shared by all shards, and used where ``limit`` is not ``None``."""
         super().__init__(contexts, on_error)
+        self.limit = limit
         self.permits = permits
         self.table: dict[str, LiveSession] = {}
         # The sequence number keeps sessions of one deadline in order, and from ever being compared.
@@ -65,11 +69,13 @@ class _Shard(SessionHome):
         found = self.table.get(session.id)
         if found is not None:
             return found
-        if self.permits is not None:
+        if self.limit is not None:
             try:
                 self.permits.pop()
             except IndexError:
-                raise ResourceExhausted("no room for another session", resource="sessions") from None
+                raise ResourceExhausted(
+                    "no room for another session", resource="sessions", limit=self.limit
+                ) from None
         # Once more, in one step: a signal handler of this very thread may have come in between.
         winner = self.table.setdefault(session.id, session)
         if winner is not session:
@@ -99,7 +105,7 @@ class _Shard(SessionHome):
             return heapq.heappop(self.heap)[2]
 
     def _give_permit_back(self) -> None:
-        if self.permits is not None:
+        if self.limit is not None:
             self.permits.append(None)
 
     def _rebuild(self) -> None:
@@ -139,8 +145,8 @@ class ShardedSessions:
         if shard_count < 1 or (limit is not None and limit < 1):
             raise InvalidArgument("shard_count and limit are 1 or more", shard_count=shard_count, limit=limit)
         maker = contexts if contexts is not None else ValueContextFactory(clock)
-        permits = None if limit is None else deque([None]) * limit
-        self._shards = tuple(_Shard(maker, on_error, permits) for _ in range(shard_count))
+        permits = deque([None]) * (limit or 0)
+        self._shards = tuple(_Shard(maker, on_error, limit, permits) for _ in range(shard_count))
         self._limit = limit
         self._new_id = new_id
         self._closed = False
