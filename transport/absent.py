@@ -24,7 +24,7 @@ Look = Callable[[Path], str]
 
 
 class AbsentProvider:
-    """Implements ``api.registry.TransportProvider`` by refusing, with the reason. Thread rules: any thread."""
+    """Implements ``api.registry.TransportProvider`` by refusing, with the reason. Any thread."""
 
     __slots__ = ("_look", "_name", "_root")
 
@@ -65,8 +65,8 @@ def look_for_io_uring(root: Path) -> str:
     switch = root / "proc/sys/kernel/io_uring_disabled"
     if not switch.exists():
         return "this kernel does not say whether it has io_uring"
-    meaning = {"0": "has io_uring", "1": "has io_uring for privileged processes", "2": "has io_uring switched off"}
-    return f"this kernel {meaning.get(switch.read_text().strip(), 'has io_uring in an unknown state')}"
+    states = {"0": "on", "1": "on for privileged processes", "2": "off"}
+    return f"this kernel has io_uring, switched {states.get(switch.read_text().strip(), 'in an unknown way')}"
 
 
 def look_for_iocp(root: Path) -> str:
@@ -92,7 +92,8 @@ def look_for_dpdk(root: Path) -> str:
 def look_for_shared_memory(root: Path) -> str:
     """Look for the file system that holds shared memory, shm_overview(7)."""
     directory = root / "dev/shm"
-    return f"this machine {'has' if directory.is_dir() and os.access(directory, os.W_OK) else 'has no'} usable /dev/shm"
+    usable = directory.is_dir() and os.access(directory, os.W_OK)
+    return f"this machine has {'a' if usable else 'no'} usable /dev/shm"
 
 
 def look_for_af_packet(root: Path) -> str:

@@ -1,12 +1,12 @@
 """Listener: accepts connections from one listening stream socket, many per call.
 
-accept(2) reports three kinds of trouble, and mixing them up is what makes servers spin or die. *The connection*
-died in the queue, or the network has an error for it: skip it, the next one is fine. *We* have no descriptor
-left: the connection stays in the queue, and the handle stays readable, so the caller must hear of it and pause.
-*The listener* itself is broken: say so.
+accept(2) reports three kinds of trouble, and mixing them up is what makes servers spin or die. *The
+connection* died in the queue, or the network has an error for it: skip it, the next one is fine. *We* have no
+descriptor left: the connection stays in the queue, and the handle stays readable, so the caller must hear of
+it and pause. *The listener* itself is broken: say so.
 
-Skipped connections count towards ``max_count``. So a call is bounded even when every connection in a long queue
-is dead, and the level-triggered poller brings us back for the rest.
+Skipped connections count towards ``max_count``. So a call is bounded even when every connection in a long
+queue is dead, and the level-triggered poller brings us back for the rest.
 """
 
 from __future__ import annotations
@@ -20,7 +20,10 @@ from ..api.types import Handle
 from .system_errors import EXHAUSTED, NOT_LISTENING, exhausted
 
 Adopt = Callable[[socket.socket, object], Transport]
-"""Makes a transport of an accepted socket and the peer's name. An ``OSError`` means: the connection is dead."""
+"""Makes a transport of an accepted socket and the peer's name.
+
+An ``OSError`` means: the connection is dead.
+"""
 
 
 class StreamListener:

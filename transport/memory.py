@@ -1,12 +1,12 @@
 """In-process transport: a pair of ends, and listeners by name, without any network.
 
-Under each pair is a socketpair(2). A queue of buffers between two objects would save the kernel's copy, but no
-poller of the system could watch it: one descriptor has to say "readable" and "writable" independently, and only
-a socket does. So this transport is honest rather than clever: what runs over it meets real readiness, partial
-sends, half close and back-pressure, and ``shared_memory`` is not claimed.
+Under each pair is a socketpair(2). A queue of buffers between two objects would save the kernel's copy, but
+no poller of the system could watch it: one descriptor has to say "readable" and "writable" independently, and
+only a socket does. So this transport is honest rather than clever: what runs over it meets real readiness,
+partial sends, half close and back-pressure, and ``shared_memory`` is not claimed.
 
-A waiting connection is an entry in a queue and a ring of the bell: connecting may happen on another thread than
-accepting. The lock is for that meeting only; no byte passes through it.
+A waiting connection is an entry in a queue and a ring of the bell: connecting may happen on another thread
+than accepting. The lock is for that meeting only; no byte passes through it.
 """
 
 from __future__ import annotations

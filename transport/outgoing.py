@@ -1,20 +1,21 @@
 """Outgoing queue: what ``send`` accepted and the system has not taken yet.
 
-Every stream transport needs the same four things on its way out, and they are easy to get subtly wrong, so they
-are here once; a transport adds only a function that gives some views to the system and says how many bytes went.
+Every stream transport needs the same four things on its way out, and they are easy to get subtly wrong, so
+they are here once; a transport adds only a function that gives some views to the system and says how many
+bytes went.
 
-*Ownership by kind.* ``bytes`` can't change, so a reference is enough. A ``Buffer`` is retained while any byte of
-it waits and released with its last one. Borrowed memory (``memoryview``, ``bytearray``) may change as soon as
-``send`` returns, so what is left of it is copied, and only that. Nothing is retained or copied for what the
-system takes at once, which is nearly everything.
+*Ownership by kind.* ``bytes`` can't change, so a reference is enough. A ``Buffer`` is retained while any byte
+of it waits and released with its last one. Borrowed memory (``memoryview``, ``bytearray``) may change as soon
+as ``send`` returns, so what is left of it is copied, and only that. Nothing is retained or copied for what
+the system takes at once, which is nearly everything.
 
 *Partial sends.* The system takes any number of bytes, ending in the middle of any part. The rest of that part
 becomes a view; no byte moves.
 
-*Vectors and joins.* A vectored call costs some 30 ns a part, in the interpreter and in the kernel; joining costs
-the copy. Measured on CPython 3.11 over loopback TCP (microseconds for the whole send, join against vector):
-2 x 10 B 1.0/1.1, 64 x 128 B 1.7/3.3, 1000 x 100 B 13/35, 64 x 1 KiB 4.9/5.1, 16 x 4 KiB 4.6/3.6,
-4 x 64 KiB 15/10. So parts are joined while they are below 1 KiB on average, and go by reference above.
+*Vectors and joins.* A vectored call costs some 30 ns a part, in the interpreter and in the kernel; joining
+costs the copy. Measured on CPython 3.11 over loopback TCP (microseconds for the whole send, join against
+vector): 2 x 10 B 1.0/1.1, 64 x 128 B 1.7/3.3, 1000 x 100 B 13/35, 64 x 1 KiB 4.9/5.1, 16 x 4 KiB 4.6/3.6, 4 x
+64 KiB 15/10. So parts are joined while they are below 1 KiB on average, and go by reference above.
 
 *Water marks.* Two marks instead of one, because a producer that is paused and resumed at the same number of
 bytes would flap with every packet.
@@ -41,7 +42,7 @@ JOIN_BELOW_BYTES: Final = 1024
 """Parts that are smaller than this on average are joined; see the measurement above."""
 
 Write: TypeAlias = Callable[[Sequence[ReadableMemory]], int]
-"""Gives 1 to ``MAX_PARTS`` views to the system and returns how many bytes it took, 0 or more, without waiting.
+"""Gives 1 to ``MAX_PARTS`` views to the system, waits for nothing, and returns how many bytes it took.
 
 Less than all means that the system takes nothing more now. The views are borrowed until it returns. When it
 raises, it has dropped the queue (``OutgoingQueue.drop``) or left it as it was.
@@ -51,7 +52,7 @@ _Part: TypeAlias = "tuple[bytes | memoryview, Buffer | None]"
 
 
 def view_of(item: Sendable) -> ReadableMemory:
-    """Return the bytes of one item of a batch, in a form whose ``len`` is a number of bytes; nothing is copied.
+    """Return the bytes of one item of a batch, not copied, in a form whose ``len`` counts bytes.
 
     Raises ``InvalidArgument`` for anything that is not ``Sendable`` (memory that is not contiguous, too) and
     ``UseAfterRelease`` for a released buffer.
@@ -94,7 +95,7 @@ class OutgoingQueue:
         self.pending_bytes = 0
 
     def send(self, batch: Sequence[Sendable], write: Write) -> int:
-        """Queue the whole batch behind what is pending, write what the system takes, return ``pending_bytes``.
+        """Queue the batch behind what is pending, write what the system takes, return ``pending_bytes``.
 
         Raises as ``view_of`` before anything is queued, and what ``write`` raises.
         """
@@ -114,7 +115,10 @@ class OutgoingQueue:
         return self.pending_bytes
 
     def flush(self, write: Write) -> int:
-        """Write what the system takes of what is pending, return ``pending_bytes``. Raises what ``write`` does."""
+        """Write what the system takes of what is pending; return ``pending_bytes``.
+
+        Raises what ``write`` raises.
+        """
         while self._parts is not None:
             window, size_bytes = self._window(self._parts)
             taken_bytes = write(gather(window, size_bytes))
@@ -196,8 +200,11 @@ class WaterMarks:
         return pending_bytes <= self._low_bytes if self._above else pending_bytes > self._high_bytes
 
     def update(self, pending_bytes: int) -> None:
-        """Tell the producer if a mark was crossed. Called last, when the books of the transport are right: the
-        producer may send, close, or raise (which reaches the caller of ``send``)."""
+        """Tell the producer if a mark was crossed.
+
+        Called last, when the books of the transport are right: the producer may send, close, or raise (which
+        reaches the caller of ``send``).
+        """
         if self.crossed(pending_bytes):
             self._above = not self._above
             self._on_change(self._above)

@@ -1,8 +1,8 @@
 """Provider: what all kinds of stream transport share in making listeners and connections.
 
-A kind says how to listen and how to connect in the clear; TLS is a layer over any of them, so it is added here,
-once. The TLS module is imported when somebody asks for it: there are builds of Python without it, and importing
-it costs those who don't want it 10 ms and 3 MB.
+A kind says how to listen and how to connect in the clear; TLS is a layer over any of them, so it is added
+here, once. The TLS module is imported when somebody asks for it: there are builds of Python without it, and
+importing it costs time and memory that those who don't want it should not spend.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ class StreamProvider:
     def _no_reuse_port(self, options: ListenOptions) -> None:
         """Raise ``NotSupported`` if the options ask to share an address that can't be shared."""
         if options.reuse_port:
-            raise NotSupported(f"{self.name} addresses can't be shared between listeners", option="reuse_port")
+            raise NotSupported(f"{self.name} listeners can't share an address", option="reuse_port")
 
 
 __all__ = ["StreamProvider"]

@@ -63,7 +63,7 @@ class Registry:
         return provider
 
     def select(self, **required: bool) -> TransportProvider:
-        """Return the first available provider whose flags are as required; see ``TransportRegistry.select``."""
+        """Return the first available provider whose flags are as required; see the interface."""
         unknown = required.keys() - _FLAGS
         if unknown:
             raise InvalidArgument("no such flag of Features", unknown=sorted(unknown), known=sorted(_FLAGS))
@@ -74,7 +74,9 @@ class Registry:
                 shortcomings.append(f"{name}: {answer.reason}")
                 continue
             features = provider.features()
-            missing = [f"{flag}={wanted}" for flag, wanted in required.items() if getattr(features, flag) != wanted]
+            missing = [
+                f"{flag}={wanted}" for flag, wanted in required.items() if getattr(features, flag) != wanted
+            ]
             if not missing:
                 return provider
             shortcomings.append(f"{name}: not {', '.join(missing)}")

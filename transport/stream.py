@@ -12,8 +12,8 @@ needed: no look before it, no draining until "would block" after it (that except
 *Lost* is one state, whatever the system's number for it was: reset, broken pipe, time-out, network down, and
 anything else that send(2) and recv(2) answer for a connected socket. None of them can be repaired on this
 connection, so all of them become ``ConnectionLost`` with the system's error as cause and its number in the
-context. Only the number is kept for the next call, not the exception: its traceback would hold the frames, and
-with them the buffers, of a connection that is gone.
+context. Only the number is kept for the next call, not the exception: its traceback would hold the frames,
+and with them the buffers, of a connection that is gone.
 
 *Connecting.* The outcome is not asked for until somebody wants to move bytes. ``SO_ERROR`` has the failure;
 where it has none, ``getpeername`` tells a connection that is made from one that is still on its way, on every
@@ -73,7 +73,8 @@ class StreamTransport:
         connecting: bool = False,
     ) -> None:
         """Take over ``stream`` and make it non-blocking. ``peer`` is the address of the other end,
-        ``local`` ours (asked for when wanted, if not given). ``connecting``: connect(2) has not answered yet."""
+        ``local`` ours (asked for when wanted, if not given). ``connecting``: connect(2) is
+        under way."""
         stream.setblocking(False)
         self._socket = stream
         self._handle = Handle(stream.fileno())
@@ -257,8 +258,9 @@ class StreamTransport:
         return self._lost_error()
 
     def _lost_error(self) -> ConnectionLost:
-        name = errno.errorcode.get(self._loss, "")
-        return ConnectionLost(f"the connection was lost: {os.strerror(self._loss)}", errno=self._loss, name=name)
+        number = self._loss
+        name = errno.errorcode.get(number, "")
+        return ConnectionLost(f"the connection was lost: {os.strerror(number)}", errno=number, name=name)
 
     def _refuse(self) -> NoReturn:
         """Raise what a closed or lost transport answers to a call that moves bytes."""

@@ -24,8 +24,10 @@ EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.E
 """Descriptors (of the process, of the machine) or memory ran out; later it may work."""
 
 NOT_LISTENING: Final = frozenset({errno.EBADF, errno.EINVAL, errno.ENOTSOCK})
-"""What accept(2) says of a socket that somebody closed or shut down behind our back. All other numbers speak of
-the connection that was taken from the queue, not of the listener."""
+"""What accept(2) says of a socket that somebody closed or shut down behind our back.
+
+All other numbers speak of the connection that was taken from the queue, not of the listener.
+"""
 
 _MALFORMED: Final = frozenset(
     {errno.EADDRNOTAVAIL, errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EISDIR}

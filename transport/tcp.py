@@ -1,7 +1,7 @@
 """TCP: the transport of the open network (RFC 9293; tcp(7), ip(7), ipv6(7)).
 
-*Delays.* Nagle's algorithm holds small segments back until the last one is acknowledged. We send whole batches
-and know when they end, so it could only add latency: TCP_NODELAY on every connection.
+*Delays.* Nagle's algorithm holds small segments back until the last one is acknowledged. We send whole
+batches and know when they end, so it could only add latency: TCP_NODELAY on every connection.
 
 *Listening.* A listener listens at exactly one address: the first that the name resolves to and that can be
 bound. ``::`` means IPv6 only, whatever the machine's default is; who wants both families listens twice.
@@ -17,7 +17,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
-from typing import ClassVar, Final, TypeAlias
+from typing import ClassVar, Final, TypeAlias, cast
 
 from ..api.errors import ConnectionLost, InvalidArgument, NotSupported
 from ..api.registry import ListenOptions
@@ -30,7 +30,8 @@ from .system_errors import connect_error, listen_error
 _REUSE_ADDRESS: Final = os.name == "posix"
 # Not EAGAIN: on Linux that means "no local port is left", and nothing is under way (connect(2)).
 _UNDER_WAY: Final = frozenset({0, errno.EINPROGRESS, errno.EINTR, getattr(errno, "WSAEWOULDBLOCK", 0)})
-_Endpoint: TypeAlias = "tuple[socket.AddressFamily, tuple[str, int] | tuple[str, int, int, int]]"
+_SocketName: TypeAlias = "tuple[str, int] | tuple[str, int, int, int]"
+_Endpoint: TypeAlias = tuple[socket.AddressFamily, _SocketName]
 
 
 class TcpTransport(StreamTransport):
@@ -42,7 +43,7 @@ class TcpTransport(StreamTransport):
 
     @staticmethod
     def address_of(name: object) -> TcpAddress:
-        """Return the address for ``(host, port)`` or ``(host, port, flow, scope)``; the unknown one is ``:0``."""
+        """Return the address for ``(host, port)`` or ``(host, port, flow, scope)``; unknown is ``:0``."""
         return TcpAddress(name[0], name[1]) if isinstance(name, tuple) else TcpAddress("", 0)
 
 
@@ -109,12 +110,10 @@ def _resolve(address: TcpAddress, flags: int) -> list[_Endpoint]:
         found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM, flags=flags)
     except ValueError as error:  # a NUL inside, or a label that no name can have (UnicodeError)
         raise InvalidArgument("the host is malformed", host=address.host) from error
-    return [(family, name) for family, _, _, _, name in found]  # type: ignore[misc]  # 3.13's typeshed: or bytes
+    return [(family, cast(_SocketName, name)) for family, _, _, _, name in found]
 
 
-def _open_listener(
-    family: int, name: tuple[str, int] | tuple[str, int, int, int], options: ListenOptions
-) -> socket.socket:
+def _open_listener(family: int, name: _SocketName, options: ListenOptions) -> socket.socket:
     """Return a socket that listens at ``name``. Raises ``OSError``; nothing is left open then."""
     listening = socket.socket(family, socket.SOCK_STREAM)
     try:
@@ -133,8 +132,8 @@ def _open_listener(
     return listening
 
 
-def _open_connection(family: int, name: tuple[str, int] | tuple[str, int, int, int]) -> TcpTransport:
-    """Return a transport whose connection is made or on its way. Raises ``OSError`` when it failed already."""
+def _open_connection(family: int, name: _SocketName) -> TcpTransport:
+    """Return a transport whose connection is made or under way. Raises ``OSError`` when it failed."""
     stream = socket.socket(family, socket.SOCK_STREAM)
     try:
         stream.setblocking(False)

@@ -4,27 +4,27 @@ The layer below moves ciphertext; ``tls_engine`` turns it into data and back; th
 keeps the contract of ``api.transport``. Three things follow from TLS and are worth knowing:
 
 *Who drives.* The handshake needs both directions, so ``interest`` contains ``READABLE`` until it is complete,
-whether the owner wants data or not: call ``recv_into`` (or ``flush``) then. What is sent before is queued and goes
-out encrypted as soon as it can: after the handshake ``interest`` says ``WRITABLE``, and ``flush`` does it. So the
-water marks are reported from ``send`` and ``flush`` only, as the contract demands.
+whether the owner wants data or not: call ``recv_into`` (or ``flush``) then. What is sent before is queued and
+goes out encrypted as soon as it can: after the handshake ``interest`` says ``WRITABLE``, and ``flush`` does
+it. So the water marks are reported from ``send`` and ``flush`` only, as the contract demands.
 
 *Two queues.* Plaintext waits here, ciphertext below. Data is encrypted only while the layer below has nothing
 left to send, in pieces, so a slow peer costs one piece of ciphertext and not the whole backlog twice.
 ``pending_bytes`` counts both.
 
 *The end.* close_notify is the end of the stream. An end without it may be an attacker's scissors (RFC 8446
-§6.1), so it is ``ConnectionLost``, although some peers are rude rather than attacked. A refused certificate, an
-alert, and bytes that are not TLS at all are ``ConnectionLost`` too, caused by the ``ssl.SSLError`` and with its
-reason in the context.
+§6.1), so it is ``ConnectionLost``, although some peers are rude rather than attacked. A refused certificate,
+an alert, and bytes that are not TLS at all are ``ConnectionLost`` too, caused by the ``ssl.SSLError`` and
+with its reason in the context.
 """
 
 from __future__ import annotations
 
 import ssl
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Final, NoReturn
+from typing import Final
 
 from ..api.errors import ConnectionLost, InvalidArgument, InvalidState, TransportClosed
 from ..api.poller import READABLE, WRITABLE, Interest
@@ -74,9 +74,9 @@ class TlsTransport:
     ) -> None:
         """Take over ``inner``. ``server_name``: for SNI and the host check, clients only.
 
-        Nothing is sent yet; a client's first message goes out with the first ``flush`` or ``recv_into``. Raises
-        ``InvalidArgument`` for a context of the other side and for a name that is malformed, or missing where
-        the context checks it; ``inner`` is then still the caller's.
+        Nothing is sent yet; a client's first message goes out with the first ``flush`` or ``recv_into``.
+        Raises ``InvalidArgument`` for a context of the other side and for a name that is malformed, or
+        missing where the context checks it; ``inner`` is then still the caller's.
         """
         self._engine = TlsEngine(context, server_side=server_side, server_name=server_name)
         self._inner = inner
@@ -86,7 +86,8 @@ class TlsTransport:
         self._outgoing = OutgoingQueue()
         self._marks: WaterMarks | None = None
         self._input_ended = self._output_ended = self._output_closed = self._closed = False
-        self._loss: ConnectionLost | None = None
+        # What was raised, without the exception: its traceback would hold this object and its buffers.
+        self._loss: tuple[str, Mapping[str, object]] | None = None
 
     @property
     def handle(self) -> Handle:
@@ -239,7 +240,7 @@ class TlsTransport:
         return True
 
     def _receive(self, view: memoryview) -> int:
-        """Fill ``view`` from what is decrypted, then from below, until it is full or nothing more is there."""
+        """Fill ``view`` from what is decrypted, then from below, until it is full or no more is there."""
         engine = self._engine
         filled = 0
         drained = False
@@ -307,7 +308,7 @@ class TlsTransport:
             loss = ConnectionLost(f"TLS failed: {_reason(error)}", reason=error.reason, errno=error.errno)
         else:
             loss = ConnectionLost(error.message, **error.context)
-        self._loss = loss
+        self._loss = loss.message, loss.context
         self._outgoing.drop()
         return loss
 
@@ -315,11 +316,8 @@ class TlsTransport:
         """Raise what a closed or lost transport answers to a call that moves bytes."""
         self._check_open()
         if self._loss is not None:
-            self._refuse(self._loss)
-
-    @staticmethod
-    def _refuse(loss: ConnectionLost) -> NoReturn:
-        raise ConnectionLost(loss.message, **loss.context)
+            message, context = self._loss
+            raise ConnectionLost(message, **context)
 
     def _check_open(self) -> None:
         if self._closed:
@@ -358,9 +356,8 @@ class TlsListener:
 
     def accept_batch(self, max_count: int) -> Sequence[Transport]:
         """Accept up to ``max_count`` connections, their handshakes still to be made."""
-        return [
-            TlsTransport(inner, self._context, server_side=True) for inner in self._inner.accept_batch(max_count)
-        ]
+        accepted = self._inner.accept_batch(max_count)
+        return [TlsTransport(inner, self._context, server_side=True) for inner in accepted]
 
     def close(self) -> None:
         """Close the listener below. Idempotent."""

@@ -1,16 +1,17 @@
 """TLS engine: TLS as a machine between two byte queues, without any I/O (RFC 8446, RFC 5246; module ``ssl``).
 
-What arrives goes into one memory BIO, what has to be sent comes out of another; ``ssl.SSLObject`` sits between.
-This module hides how that object speaks ("want read" as exception, three kinds of end, partial writes) behind
-counts and a few flags, so that the transport over it has only bytes to move.
+What arrives goes into one memory BIO, what has to be sent comes out of another; ``ssl.SSLObject`` sits
+between. This module hides how that object speaks ("want read" as exception, three kinds of end, partial
+writes) behind counts and a few flags, so that the transport over it has only bytes to move.
 
-*Reading by records.* A TLS record names its length in a header of five bytes. While the handshake is on, we ask
-for exactly what is missing of the current record and never for more: so when the handshake is complete, not one
-byte of data has been taken from the system, and a poller still sees all of it, whoever drove the handshake.
+*Reading by records.* A TLS record names its length in a header of five bytes. While the handshake is on, we
+ask for exactly what is missing of the current record and never for more: so when the handshake is complete,
+not one byte of data has been taken from the system, and a poller still sees all of it, whoever drove the
+handshake.
 
-*Closing one direction.* ``SSLObject.unwrap`` sends close_notify, and then looks for the peer's: data that waits
-in the queue at that moment would be destroyed (OpenSSL: "application data after close notify"). So what has
-arrived is decrypted first and held for the reader.
+*Closing one direction.* ``SSLObject.unwrap`` sends close_notify, and then looks for the peer's: data that
+waits in the queue at that moment would be destroyed (OpenSSL: "application data after close notify"). So what
+has arrived is decrypted first and held for the reader.
 """
 
 from __future__ import annotations

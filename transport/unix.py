@@ -1,13 +1,13 @@
 """Unix sockets: streams between processes of one machine (unix(7)).
 
-An address is a path, or on Linux an *abstract* name, written ``@name``: it lives in the kernel, has no file and
-no permission bits, and is gone with its listener.
+An address is a path, or on Linux an *abstract* name, written ``@name``: it lives in the kernel, has no file
+and no permission bits, and is gone with its listener.
 
-A path outlives its listener when that was killed, so a file may be in the way when a server starts. Whether it
-is a leftover is not guessed but asked: connect to it. Refused means that nobody listens; only then, and only if
-the file is a socket, and still the same file, it is removed. Anything else is somebody's and stays. Between our
-question and the removal another server may start at the same path; whoever starts two servers at one path at the
-same instant may see both succeed, and the later one has the path.
+A path outlives its listener when that was killed, so a file may be in the way when a server starts. Whether
+it is a leftover is not guessed but asked: connect to it. Refused means that nobody listens; only then, and
+only if the file is a socket, and still the same file, it is removed. Anything else is somebody's and stays.
+Between our question and the removal another server may start at the same path; whoever starts two servers at
+one path at the same instant may see both succeed, and the later one has the path.
 
 Permission bits are set between bind(2) and listen(2): until then nobody can connect, so there is no moment at
 which the umask decides who may. On ``close`` the file is removed by the process that made it, if it is still
@@ -47,7 +47,7 @@ class UnixTransport(StreamTransport):
 
     @staticmethod
     def address_of(name: object) -> UnixAddress:
-        """Return the address for a path, or for the bytes of an abstract name; ``""`` is unnamed or unknown."""
+        """Return the address for a path, or for an abstract name's bytes; ``""`` is unnamed or unknown."""
         if isinstance(name, bytes) and name:
             return UnixAddress("@" + os.fsdecode(name[1:]))
         return UnixAddress(name if isinstance(name, str) else "")
@@ -119,7 +119,7 @@ class UnixProvider(StreamProvider):
             stream.connect(name)
         except BlockingIOError as error:
             stream.close()
-            # Unlike TCP, nothing is under way: the listener's queue is full, and we have to ask again (unix(7)).
+            # Unlike TCP, nothing is under way: the listener's queue is full (unix(7)).
             raise ResourceExhausted(
                 f"too many connections wait at {address}", resource="backlog", errno=error.errno
             ) from error
