@@ -1,8 +1,9 @@
 """The client's side of the opening handshake (RFC 6455 §4.1), without I/O.
 
 The client sends one request and believes nothing of the response until it is proved: the status, the upgrade,
-the digest of its own key, and that subprotocol and extensions are among those it offered. A response that came
-out of a cache, from a server that echoes, or from a proxy that understood half of it, fails one of these.
+the digest of its own key, and that subprotocol and extensions are among those it offered. A response that
+came out of a cache, from a server that echoes, or from a proxy that understood half of it, fails one of
+these.
 
 The key is an argument: whoever runs the handshake draws 16 random bytes (``os.urandom``), a test takes fixed
 ones. The first frames of the server may come in the same packet as its response; they are in ``leftover``.
@@ -66,11 +67,11 @@ class ClientHandshake:
     ) -> None:
         """Prepare the request for ``uri``.
 
-        ``key`` is 16 bytes, random and fresh for every connection (RFC 6455 §4.1 item 7). ``subprotocols`` and
-        ``extensions`` are offered in this order of preference; ``headers`` follow those of the handshake;
-        ``origin`` is sent where given. The limits are those of the response's head. Raises ``InvalidArgument``
-        for a key of another length, names that are no tokens or appear twice, headers that are malformed or
-        the handshake's own, and limits out of range.
+        ``key`` is 16 bytes, random and fresh for every connection (RFC 6455 §4.1 item 7). ``subprotocols``
+        and ``extensions`` are offered in this order of preference; ``headers`` follow those of the handshake;
+        ``origin`` is sent where given. The limits are those of the response's head. Raises
+        ``InvalidArgument`` for a key of another length, names that are no tokens or appear twice, headers
+        that are malformed or the handshake's own, and limits out of range.
         """
         if len(key) != KEY_BYTES:
             raise InvalidArgument("a handshake key has 16 bytes", key_bytes=len(key))
@@ -97,8 +98,8 @@ class ClientHandshake:
 
         ``data`` is borrowed for the call, cut anywhere. Raises ``HandshakeFailed`` for a response that is
         malformed or too large (status 0), that is not 101 (its status), or a 101 that breaks RFC 6455 §4.1
-        (status 101); in the last two cases ``response`` has it. Raises ``InvalidState`` after either end. What
-        extensions raise passes through. After a failure nothing is agreed and no extension is left open.
+        (status 101); in the last two cases ``response`` has it. Raises ``InvalidState`` after either end.
+        What extensions raise passes through. After a failure nothing is agreed and no extension is left open.
         """
         response = self._parser.feed(data)
         if response is not None:

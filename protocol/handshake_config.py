@@ -39,8 +39,8 @@ class HandshakeConfig:
 
     - ``subprotocols``: those the server speaks; the client's order of preference decides among them.
     - ``extensions``: those the server accepts, each name once.
-    - ``check_origin``: ``None`` accepts every origin, which leaves users' browsers open to other sites' scripts
-      if cookies are all that identifies them (RFC 6455 §10.2).
+    - ``check_origin``: ``None`` accepts every origin, which leaves users' browsers open to other sites'
+      scripts if cookies are all that identifies them (RFC 6455 §10.2).
     - ``select_subprotocol``: decides instead of ``subprotocols``; its choice must be an offered one.
     - ``max_head_bytes`` (1 or more), ``max_header_count`` (0 or more): limits of the request's head.
 

@@ -1,21 +1,22 @@
 """HTTP/1.1 heads, read strictly and written safely (RFC 9112): what the opening handshake travels in.
 
 Two programs that read the same bytes differently are how requests get smuggled. So nothing is repaired here:
-lines end with CR LF and nothing else, no line is folded, no control byte passes, a length is stated once or not
-at all. Whatever is refused by one reader in the chain and accepted by another is refused.
+lines end with CR LF and nothing else, no line is folded, no control byte passes, a length is stated once or
+not at all. Whatever is refused by one reader in the chain and accepted by another is refused.
 
 **The grammar is a table** (``_GRAMMAR``). A *place* in it says which bytes stay, which lead on to another
 place, and what some of the others are called when they are refused. Reading is walking through the places; a
 run of bytes that stay is skipped by one search in C. The walk needs no more input than it has, so bytes may
-come cut anywhere, a fault of syntax is found at its own byte, and the outcome never depends on the cuts. What a
-line *means* (Content-Length, form of the target) is looked at when it ends. Each byte is looked at once.
+come cut anywhere, a fault of syntax is found at its own byte, and the outcome never depends on the cuts. What
+a line *means* (Content-Length, form of the target) is looked at when it ends. Each byte is looked at once.
 
 Glossary: *head*, start line and header fields up to and with the blank line; *field*, one header line.
 
-Stricter than RFC 9112 allows: empty lines before the request line (§2.2), repeated equal Content-Length fields
-(§6.3), and a status line without the space before an empty reason are refused. A request for any version but
-1.1 is answered with 505, since RFC 6455 §4.1 needs 1.1 and there is no 1.2. A target is in origin form or an
-absolute http(s) URI (RFC 9112 §3.2.1 and §3.2.2, RFC 6455 §4.2.1); the forms for CONNECT and OPTIONS are not.
+Stricter than RFC 9112 allows: empty lines before the request line (§2.2), repeated equal Content-Length
+fields (§6.3), and a status line without the space before an empty reason are refused. A request for any
+version but 1.1 is answered with 505, since RFC 6455 §4.1 needs 1.1 and there is no 1.2. A target is in origin
+form or an absolute http(s) URI (RFC 9112 §3.2.1 and §3.2.2, RFC 6455 §4.2.1); the forms for CONNECT and
+OPTIONS are not.
 """
 
 from __future__ import annotations
@@ -311,9 +312,9 @@ def split_target(target: str) -> tuple[str, str, str] | None:
 def render_request(request: Request) -> bytes:
     """Return the head of a request as it goes on the wire; what ``HeadParser`` reads back.
 
-    ``path`` and ``query`` are not looked at: ``target`` is what is sent. White space around values is dropped.
-    Raises ``InvalidArgument`` for a method that is no token, a target ``HeadParser`` would refuse, and header
-    fields that ``check_fields`` refuses.
+    ``path`` and ``query`` are not looked at: ``target`` is what is sent. White space around values is
+    dropped. Raises ``InvalidArgument`` for a method that is no token, a target ``HeadParser`` would refuse,
+    and header fields that ``check_fields`` refuses.
     """
     target = request.target
     if not is_token(request.method):
@@ -326,10 +327,11 @@ def render_request(request: Request) -> bytes:
 def render_response(response: Response) -> bytes:
     """Return a response, head and body, as it goes on the wire.
 
-    An empty reason becomes the usual one. ``Content-Length`` is added wherever the status allows a body, unless
-    the headers have it. Raises ``InvalidArgument`` for a status outside 100 to 599, a body with a status that
-    has none (1xx, 204, 304: RFC 9110 §6.4.1), a ``Content-Length`` that is not the body's, ``Transfer-Encoding``
-    (bodies are sent whole), a reason with control characters, and what ``check_fields`` refuses.
+    An empty reason becomes the usual one. ``Content-Length`` is added wherever the status allows a body,
+    unless the headers have it. Raises ``InvalidArgument`` for a status outside 100 to 599, a body with a
+    status that has none (1xx, 204, 304: RFC 9110 §6.4.1), a ``Content-Length`` that is not the body's,
+    ``Transfer-Encoding`` (bodies are sent whole), a reason with control characters, and what ``check_fields``
+    refuses.
     """
     status, body = response.status, response.body
     if not 100 <= status <= 599:
@@ -343,7 +345,7 @@ def render_response(response: Response) -> bytes:
         raise InvalidArgument("a body is sent whole: Transfer-Encoding is not for responses of ours")
     if status < 200 or status in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED):
         if body or lengths:
-            raise InvalidArgument("this status has neither a body nor a length (RFC 9110 §6.4.1)", status=status)
+            raise InvalidArgument("this status has neither body nor length (RFC 9110 §6.4.1)", status=status)
     elif not lengths:
         headers += (("Content-Length", str(len(body))),)
     elif lengths != (str(len(body)),):
@@ -354,8 +356,8 @@ def render_response(response: Response) -> bytes:
 def check_fields(headers: HeaderFields) -> None:
     """Check header fields that the caller wants to send; the wall against header injection.
 
-    Raises ``InvalidArgument`` for a name that is no token, and for a value with CR, LF, NUL or another control
-    character but HTAB, or with characters beyond latin-1. The message never quotes the value.
+    Raises ``InvalidArgument`` for a name that is no token, and for a value with CR, LF, NUL or another
+    control character but HTAB, or with characters beyond latin-1. The message never quotes the value.
     """
     for name, value in headers:
         if not is_token(name):

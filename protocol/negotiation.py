@@ -7,10 +7,10 @@ echoes (RFC 6455 §1.3). SHA-1 is not used for security here, and its weaknesses
 *Subprotocols.* The client lists names in order of preference, the server picks at most one of them.
 
 *Extensions.* The client lists offers in order of preference and may offer one extension several times, with
-other parameters, as fallbacks. The server answers offers in that order, each name at most once, and the order of
-its answers is the order of the chain (RFC 6455 §9.1). Two extensions that claim the same reserved bit could not
-tell their frames apart, so the first one agreed keeps the bit. An extension object may hold memory from the
-moment it is made; whenever a negotiation fails half-way, those already made are closed here.
+other parameters, as fallbacks. The server answers offers in that order, each name at most once, and the order
+of its answers is the order of the chain (RFC 6455 §9.1). Two extensions that claim the same reserved bit
+could not tell their frames apart, so the first one agreed keeps the bit. An extension object may hold memory
+from the moment it is made; whenever a negotiation fails half-way, those already made are closed here.
 """
 
 from __future__ import annotations
@@ -64,8 +64,8 @@ def lists_token(values: Iterable[str], token: str) -> bool:
 def check_extra_headers(headers: HeaderFields, also_reserved: frozenset[str] = frozenset()) -> None:
     """Check header fields a caller adds to a handshake; those that make the handshake are not his to set.
 
-    Raises ``InvalidArgument`` for Upgrade, Connection, Content-Length, Transfer-Encoding, any Sec-WebSocket-*,
-    names in ``also_reserved`` (lower case), and for what ``http.check_fields`` refuses.
+    Raises ``InvalidArgument`` for Upgrade, Connection, Content-Length, Transfer-Encoding, any
+    Sec-WebSocket-*, names in ``also_reserved`` (lower case), and for what ``http.check_fields`` refuses.
     """
     check_fields(headers)
     for name, _ in headers:
@@ -130,8 +130,8 @@ def accept_offers(
 
     Each name is agreed at most once; a declined offer leaves room for a later fallback of the same name. An
     extension whose reserved bit is taken is closed, and its name is out of the race, fallbacks too: a client
-    must not be able to have extensions made and dropped by the thousand. What a factory raises passes through;
-    extensions made before are closed then.
+    must not be able to have extensions made and dropped by the thousand. What a factory raises passes
+    through; extensions made before are closed then.
     """
     open_names = {factory.name: factory for factory in factories}
     claimed_bits = 0
@@ -171,8 +171,8 @@ def accept_answers(
     """Client: make the extensions the server chose, in the server's order.
 
     Raises ``HandshakeFailed`` (status 101: the one received) for an extension that was not offered (RFC 6455
-    §4.1, response item 5), one named twice, and two that claim one reserved bit; and whatever a factory raises.
-    Extensions made before are closed then.
+    §4.1, response item 5), one named twice, and two that claim one reserved bit; and whatever a factory
+    raises. Extensions made before are closed then.
     """
     offered = {factory.name: factory for factory in factories if factory.offers()}
     claimed_bits = 0

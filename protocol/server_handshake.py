@@ -70,8 +70,8 @@ class ServerHandshake:
     def feed(self, data: ReadableMemory) -> Request | None:
         """Read on; return the request once its head is complete, ``None`` while it is not.
 
-        ``data`` is borrowed for the call. Raises ``HandshakeFailed`` for a head that is malformed or too large,
-        and ``InvalidState`` after either end, as ``HeadParser.feed`` does.
+        ``data`` is borrowed for the call. Raises ``HandshakeFailed`` for a head that is malformed or too
+        large, and ``InvalidState`` after either end, as ``HeadParser.feed`` does.
         """
         self._request = self._parser.feed(data)
         return self._request
@@ -85,7 +85,8 @@ class ServerHandshake:
 
     @property
     def leftover(self) -> bytes:
-        """What came after the head: frames of a client that did not wait, or a further HTTP request."""
+        """What came after the head: a further HTTP request, or frames of a client that did not wait, which
+        RFC 6455 §4.1 forbids it ("MUST wait for a response")."""
         return self._parser.leftover
 
     @property
@@ -114,6 +115,7 @@ class ServerHandshake:
         before the request is complete. What the origin hook raises passes through. May be repeated.
         """
         request = self.request
+        self._checked = False
         for check in _CHECKS:
             check(request)
         # RFC 6455 §4.2.1 items 8 and 9.
@@ -129,12 +131,12 @@ class ServerHandshake:
     def accept(self, *, extra_headers: HeaderFields = (), subprotocol: str | None | Unset = UNSET) -> bytes:
         """Agree on subprotocol and extensions; return the 101 response (RFC 6455 §4.2.2 item 5).
 
-        ``extra_headers`` follow those of the handshake. ``subprotocol`` overrides what the configuration would
-        choose: one that the client offers, or ``None`` for none. Raises ``InvalidState`` before ``check``
-        passed and after an answer; ``InvalidArgument`` for a header that is malformed or the handshake's own,
-        for a subprotocol the client did not offer, whoever chose it, and for an extension that answers
-        something that is no token. What hooks and extensions raise passes through. After any of these nothing
-        is agreed and no extension is left open.
+        ``extra_headers`` follow those of the handshake. ``subprotocol`` overrides what the configuration
+        would choose: one that the client offers, or ``None`` for none. Raises ``InvalidState`` before
+        ``check`` passed and after an answer; ``InvalidArgument`` for a header that is malformed or the
+        handshake's own, for a subprotocol the client did not offer, whoever chose it, and for an extension
+        that answers something that is no token. What hooks and extensions raise passes through. After any of
+        these nothing is agreed and no extension is left open.
         """
         self._refuse_second_answer()
         if not self._checked:
@@ -159,8 +161,8 @@ class ServerHandshake:
         """Return an HTTP response that ends the handshake; allowed at any time, also before the head is in.
 
         ``Connection: close`` is added where there is no Connection header: what follows on this connection is
-        not looked at any more. Raises ``InvalidState`` after an answer, ``InvalidArgument`` for a status below
-        200 (it would not end anything) and for what ``render_response`` refuses.
+        not looked at any more. Raises ``InvalidState`` after an answer, ``InvalidArgument`` for a status
+        below 200 (it would not end anything) and for what ``render_response`` refuses.
         """
         self._refuse_second_answer()
         if response.status < 200:
@@ -209,7 +211,8 @@ def _check_host(request: Request) -> None:
     hosts = request.values("Host")
     if len(hosts) != 1 or not is_authority(hosts[0]):  # RFC 6455 §4.2.1 item 2, RFC 9112 §3.2
         raise HandshakeFailed("a request has exactly one valid Host", status=400)
-    authority = (split_target(request.target) or ("",))[0]
+    parts = split_target(request.target)
+    authority = parts[0] if parts else ""  # the parser refuses a target without parts
     if authority and authority.lower() != hosts[0].lower():
         # RFC 9112 §3.2.2 lets a server ignore Host here. Whoever reads Host would then route to another one.
         raise HandshakeFailed("Host differs from the request target", status=400)
@@ -272,8 +275,8 @@ _STATUS_HEADERS: Final[dict[int, tuple[tuple[str, str], ...]]] = {
 def failure_response(error: HandshakeFailed) -> Response:
     """Return the response that tells a client why its handshake failed; for ``ServerHandshake.reject``.
 
-    The status is the error's where that is one of 400 to 599, else 400. The body is its message, in plain text,
-    without the context: what the peer sent is not echoed. Never raises.
+    The status is the error's where that is one of 400 to 599, else 400. The body is its message, in plain
+    text, without the context: what the peer sent is not echoed. Never raises.
     """
     status = error.status if 400 <= error.status <= 599 else 400
     headers = _STATUS_HEADERS.get(status, (("Connection", "close"),))

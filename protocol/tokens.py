@@ -1,16 +1,16 @@
 r"""The words that handshake headers are made of: tokens, comma lists, and lists of extensions.
 
 Header fields that carry several values separate them by commas, and a field that appears twice means the same
-as one field with both values joined by a comma (RFC 9110 §5.3). So every function here takes *all* values of a
-field. RFC 6455 §9.1 adds one small grammar of its own::
+as one field with both values joined by a comma (RFC 9110 §5.3). So every function here takes *all* values of
+a field. RFC 6455 §9.1 adds one small grammar of its own::
 
     permessage-deflate; client_max_window_bits; server_max_window_bits="10", x-other
     \---- name -----/  \----- parameter -----/  \-- parameter with value --/   \- next extension
 
-A value may be quoted, but what is inside the quotes must again be a token. No token contains a comma, therefore
-cutting at every comma is right even though quoted strings exist: a comma inside quotes is a fault either way.
-Every run of characters in the patterns is possessive (``++``, ``*+``) and every alternative starts with another
-character, so hostile input costs time in proportion to its length, never more.
+A value may be quoted, but what is inside the quotes must again be a token. No token contains a comma,
+therefore cutting at every comma is right even though quoted strings exist: a comma inside quotes is a fault
+either way. Every run of characters in the patterns is possessive (``++``, ``*+``) and every alternative
+starts with another character, so hostile input costs time in proportion to its length, never more.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
 """WebSocket URIs: ``ws://host:port/path?query`` taken apart (RFC 6455 §3).
 
 A client needs four things from a URI: whether to use TLS, where to connect, what to ask for (the *resource
-name*), and what to write into ``Host``. Nothing is repaired on the way. A URI that RFC 6455 §3 does not allow is
-refused with a sentence that says what to do instead, because guessing (escaping a space, dropping a fragment)
-makes two programs see two different addresses, and that is how requests end up where nobody meant them to go.
+name*), and what to write into ``Host``. Nothing is repaired on the way. A URI that RFC 6455 §3 does not allow
+is refused with a sentence that says what to do instead, because guessing (escaping a space, dropping a
+fragment) makes two programs see two different addresses, and that is how requests end up where nobody meant
+them to go.
 
 The messages never quote the URI itself: its query or user-info may hold a secret, and messages reach logs.
 """
@@ -41,8 +42,8 @@ _PATH_OR_QUERY: Final = re.compile(r"[/?]")
 class WebSocketUri:
     """A checked WebSocket URI; ``parse_uri`` makes it.
 
-    ``host`` is in lower case and an IPv6 address has no brackets, ready to connect to; ``port`` is 1 to 65535.
-    ``resource`` is path and query as on the wire, not percent-decoded. ``text`` is what was parsed.
+    ``host`` is in lower case and an IPv6 address has no brackets, ready to connect to; ``port`` is 1 to
+    65535. ``resource`` is path and query as on the wire, not percent-decoded. ``text`` is what was parsed.
     """
 
     secure: bool
