@@ -11,8 +11,8 @@ as they arrive. How much to ask for:
 The buffer is asked for when the first byte *of the payload* is at hand, so a header alone holds nothing. What
 is asked for then is what was announced, within the limits: memory above 1 MiB is a mapping of its own, fresh
 pages of which the kernel commits as they are written, so that an announcement costs address space (and counts
-for the pool's limit), not memory. A pool that has no more is answered with 1013, try again later: the peer did
-nothing wrong.
+for the pool's limit), not memory. A pool that has no more is answered with 1013, try again later: the peer
+did nothing wrong.
 
 With extensions, pieces pass their ``decode`` first, in the reverse of the order agreed (RFC 6455 §9.1), and
 the limit applies to what comes out.

@@ -103,7 +103,7 @@ class WebSocketCodec:
     def encode_message(
         self, kind: MessageKind, payload: Sendable, /, *, final: bool = True, first: bool = True
     ) -> Sequence[Sendable]:
-        """Return the parts of one data frame; up to 512 bytes of plain memory share a part with the header."""
+        """Return the parts of one data frame; up to 512 plain bytes share a part with the header."""
         return self._sender.encode_message(kind, payload, final=final, first=first)
 
     def encode_ping(self, payload: ReadableMemory = b"", /) -> Sequence[Sendable]:

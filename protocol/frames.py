@@ -66,7 +66,7 @@ _FAULTS: Final = {
 
 @cache
 def first_byte_table(in_message: bool, claimed_bits: int) -> tuple[int, ...]:
-    """Return what each of the 256 first bytes means: ``CONTROL``, ``START``, ``CONTINUE``, or below 0 a fault.
+    """Return what each of the 256 first bytes means: ``CONTROL``, ``START``, ``CONTINUE``, or a fault (< 0).
 
     ``in_message``: a fragmented message is unfinished. ``claimed_bits``: the reserved bits that the agreed
     extensions claim; they may stand on the first frame of a message only (RFC 7692 §6.1 says so for RSV1,

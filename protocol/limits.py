@@ -1,9 +1,9 @@
 """Limits: how much a peer may make us hold.
 
 A frame header announces up to 2**63 - 1 bytes and a message may have any number of fragments (RFC 6455 §5.2,
-§5.4), so without limits every peer decides how much memory we spend. RFC 6455 §10.4 asks for them; a peer that
-passes one is answered with close code 1009. They are judged on the *announced* length, before anything is
-stored.
+§5.4), so without limits every peer decides how much memory we spend. RFC 6455 §10.4 asks for them; a peer
+that passes one is answered with close code 1009. They are judged on the *announced* length, before anything
+is stored.
 """
 
 from __future__ import annotations

@@ -1,18 +1,18 @@
 """Masks: the XOR with a repeating key of four bytes that every client frame carries (RFC 6455 §5.3).
 
-Masking is its own inverse: byte ``i`` of a payload is XORed with ``key[i % 4]``. Written down like that it is a
-loop in Python over every byte, so the work is handed to C in one of two forms that were measured against
+Masking is its own inverse: byte ``i`` of a payload is XORed with ``key[i % 4]``. Written down like that it is
+a loop in Python over every byte, so the work is handed to C in one of two forms that were measured against
 each other on memory of an ``mmap`` (CPython 3.11):
 
-- *one big integer*: read the bytes as one number, XOR it with the key times ``0x…00000001_00000001``, write it
-  back. 0.22 µs for 32 bytes, 0.75 µs for 512; above that the integers cost more than the second form.
+- *one big integer*: read the bytes as one number, XOR it with the key times ``0x…00000001_00000001``, write
+  it back. 0.22 µs for 32 bytes, 0.75 µs for 512; above that the integers cost more than the second form.
 - *four translations*: every fourth byte is XORed with the same value, which is a table look-up:
-  ``b[i::4] = b[i::4].translate(table)``. 3.3 µs for 4 KiB, 1.3 GB/s for 1 MiB. It runs in a ``bytearray`` beside
-  the view: strided stores into a ``memoryview`` are seven times slower, so two plain copies more are the
-  cheaper way. The work goes in blocks, which stay in the cache and bound the scratch memory.
+  ``b[i::4] = b[i::4].translate(table)``. 3.3 µs for 4 KiB, 1.3 GB/s for 1 MiB. It runs in a ``bytearray``
+  beside the view: strided stores into a ``memoryview`` are seven times slower, so two plain copies more are
+  the cheaper way. The work goes in blocks, which stay in the cache and bound the scratch memory.
 
-``unmask_clear`` is the definition, and the oracle of the tests. *Phase*: how many bytes of the frame's payload
-came before, so that a payload may arrive in pieces.
+``unmask_clear`` is the definition, and the oracle of the tests. *Phase*: how many bytes of the frame's
+payload came before, so that a payload may arrive in pieces.
 """
 
 from __future__ import annotations

@@ -4,10 +4,10 @@
           |  ^                              |  ^
           +--+ header cut: kept (< 14 B)    +--+ payload cut: stored and checked as it comes
 
-Two roads lead through here. The *short road* takes a run of whole, unfragmented data frames below 126 bytes
-in one loop without leaving the function: nearly all traffic of a busy server. Whatever it can't vouch for (a
-cut, a long or fragmented or broken frame, a control frame, an extension, text that fails) it leaves untouched
-to the *long road*, which takes one frame at a time and knows every rule. So each rule is written once.
+Two roads lead through here. The *short road* takes a run of whole, unfragmented data frames in one
+loop: nearly all traffic of a busy server. Whatever it can't vouch for (a cut, a fragmented or broken or huge
+frame, a control frame, an extension, text that fails) it leaves untouched to the *long road*, which takes one
+frame at a time and knows every rule. So each rule is written once.
 
 A violation travels as an exception from where it is found to ``receive``, which turns it into the last event.
 """
@@ -71,6 +71,8 @@ class Receiver:
         "_lent",
         "_length",
         "_meaning",
+        "_medium_limit_bytes",
+        "_pool",
         "_short_limit_bytes",
         "_stash",
         "open",
@@ -81,14 +83,15 @@ class Receiver:
     ) -> None:
         self.open = True
         self._assembler = Assembler(limits, pool, extensions)
+        self._pool = pool
         self._expects_mask = expects_mask
         self._claimed_bits = 0
         for extension in extensions:
             self._claimed_bits |= extension.rsv_bits
         # An extension has to see every message, so with one there is no short road.
-        self._short_limit_bytes = (
-            -1 if extensions else min(SHORT_BYTES, limits.max_message_bytes, limits.frame_bytes)
-        )
+        limit_bytes = -1 if extensions else min(limits.max_message_bytes, limits.frame_bytes)
+        self._short_limit_bytes = min(limit_bytes, SHORT_BYTES)
+        self._medium_limit_bytes = min(limit_bytes, 0xFFFF)
         # Invariant: ``_between`` is true iff the half is open, no frame is cut and no message unfinished.
         self._between = True
         self._stash = b""  # the start of a header
@@ -143,7 +146,7 @@ class Receiver:
             raise InvalidState("there is no target to have received into")
         if not 0 <= count_bytes <= len(target):
             raise InvalidArgument(
-                "more bytes, or fewer, than the target holds", count_bytes=count_bytes, target_bytes=len(target)
+                "a count outside the target", count_bytes=count_bytes, target_bytes=len(target)
             )
         self._end_loans()
         events: list[CodecEvent] = []
@@ -164,9 +167,7 @@ class Receiver:
         self._end()
         self._assembler.close()
 
-    def _take_short_frames(
-        self, data: memoryview, position: int, end: int, events: list[CodecEvent]
-    ) -> int:
+    def _take_short_frames(self, data: memoryview, position: int, end: int, events: list[CodecEvent]) -> int:
         """The short road: take whole data frames below 126 bytes; return where the first other one begins.
 
         One ``from_bytes`` over key and payload, one multiplication and one XOR unmask a frame. The clear
@@ -180,6 +181,13 @@ class Receiver:
             length = data[position + 1] - mask_bit
             stop = position + overhead + length
             if not kind or not 0 <= length <= limit or stop > end:
+                if (
+                    kind
+                    and length == 126
+                    and (stop := self._take_medium_frame(data, kind, position, end, events))
+                ):
+                    position = stop
+                    continue
                 break
             if masks:
                 number = from_bytes(data[position + 2 : stop], "little")
@@ -193,6 +201,32 @@ class Receiver:
             events.append(WireMessage(kind, payload, length))
             position = stop
         return position
+
+    def _take_medium_frame(
+        self, data: memoryview, kind: int, position: int, end: int, events: list[CodecEvent]
+    ) -> int:
+        """The short road for a length of 16 bits: unmask in place and lend a view. Return where the frame
+        ends, or 0 for one that this road can't take. It saves a third of the long road at 1 KiB."""
+        masks = self._expects_mask
+        start = position + (8 if masks else 4)
+        if start > end:
+            return 0
+        length = data[position + 2] << 8 | data[position + 3]
+        stop = start + length
+        if not SHORT_BYTES < length <= self._medium_limit_bytes or stop > end:
+            return 0
+        chunk = data[start:stop]
+        key = data[start - 4 : start].tobytes()
+        if masks:
+            unmask_in_place(chunk, key)
+        if kind == TEXT and not is_utf8(chunk):
+            if masks:  # back to what it was: the long road finds the same, and says it
+                unmask_in_place(chunk, key)
+            return 0
+        message = WireMessage(kind, chunk.toreadonly(), length, self._pool)
+        self._lent.append(message)
+        events.append(message)
+        return stop
 
     def _take_header(self, data: memoryview, position: int, events: list[CodecEvent]) -> int:
         """The long road, between frames: take a header, or keep the start of one."""

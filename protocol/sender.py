@@ -53,9 +53,7 @@ class Sender:
 
     __slots__ = ("_extensions", "_kind", "_mask_bit", "_mask_key", "_state")
 
-    def __init__(
-        self, masks: bool, mask_key: Callable[[], bytes], extensions: Sequence[Extension]
-    ) -> None:
+    def __init__(self, masks: bool, mask_key: Callable[[], bytes], extensions: Sequence[Extension]) -> None:
         self._mask_bit = MASKED if masks else 0
         self._mask_key = mask_key
         self._extensions = tuple(extensions)

@@ -1,13 +1,13 @@
 """UTF-8: text is checked as it arrives, and refused at the first byte that can't be right (RFC 6455 §8.1).
 
-The work is CPython's own decoder (RFC 3629). Asked for a partial decode it returns how many bytes it consumed:
-what is left, at most three bytes, is the start of a character that may still become
-valid. It refuses a *prefix* that no continuation can save (``C0``, ``E0 80``, ``F4 90``, ``F5``) without waiting
-for the rest, with one exception, which is dealt with here (``ED A0``); the tests try every prefix against the
-table of the RFC.
+The work is CPython's own decoder (RFC 3629). Asked for a partial decode it returns how many bytes it used;
+what is left, at most three bytes, is the start of a character that may still become valid. It refuses a
+*prefix* that no continuation can save (``C0``, ``E0 80``, ``F4 90``, ``F5``) without waiting for the rest,
+with one exception, which is dealt with here (``ED A0``); the tests try every prefix against the table of the
+RFC.
 
-The text made on the way is thrown away: there is no cheaper complete check in the standard library. Blocks keep
-it small.
+The text made on the way is thrown away: there is no cheaper complete check in the standard library. Blocks
+keep it small.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the tests of the codec share: a clear reference parser, a frame builder, extensions, and a codec bench.
+"""What the tests of the codec share: a clear reference parser, a frame builder, extensions, and a bench.
 
 The reference is written for reading, byte by byte and with everything in one place. It looks at a stream from
 its beginning and says which events lie in it; for a stream that is cut, it says whether *any* continuation
@@ -157,9 +157,7 @@ class Reference:
         if verdict == "bad" or (verdict == "cut" and complete):
             raise Violation(1007)
         if complete:
-            self.events.append(
-                ("close", codes[0], payload[2:].decode()) if payload else ("close", 1005, "")
-            )
+            self.events.append(("close", codes[0], payload[2:].decode()) if payload else ("close", 1005, ""))
 
 
 class Doubling:
@@ -308,7 +306,9 @@ class Kit:
         while self.made:
             self.made.pop().close()
 
-    def reference(self, stream: bytes, *, server: bool = True, limits: Limits | None = None) -> list[PlainEvent]:
+    def reference(
+        self, stream: bytes, *, server: bool = True, limits: Limits | None = None
+    ) -> list[PlainEvent]:
         return Reference(server, Limits() if limits is None else limits).run(stream)
 
     def utf8_verdict(self, text: bytes) -> str:

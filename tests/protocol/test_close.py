@@ -44,7 +44,17 @@ def test_an_empty_body_is_reported_as_no_status() -> None:
 
 @pytest.mark.parametrize(
     ("code", "reason"),
-    [(1005, ""), (1004, ""), (1006, ""), (1015, ""), (999, ""), (2999, ""), (5000, ""), (-1, ""), (None, "why")],
+    [
+        (1005, ""),
+        (1004, ""),
+        (1006, ""),
+        (1015, ""),
+        (999, ""),
+        (2999, ""),
+        (5000, ""),
+        (-1, ""),
+        (None, "why"),
+    ],
 )
 def test_a_code_that_may_not_be_sent_is_the_callers_fault(code: int | None, reason: str) -> None:
     with pytest.raises(InvalidArgument):

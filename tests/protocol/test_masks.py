@@ -55,7 +55,7 @@ def test_the_edges_between_the_forms_are_seamless(length: int, phase: int) -> No
 
 
 @given(payload=st.binary(max_size=SHORT_BYTES), key=KEYS)
-def test_the_tables_of_the_short_road_unmask_key_and_payload_in_one_number(payload: bytes, key: bytes) -> None:
+def test_the_tables_of_the_short_road_unmask_a_frame_in_one_number(payload: bytes, key: bytes) -> None:
     length = len(payload)
     number = int.from_bytes(key + payload, "little")
     result = ((number >> 32) ^ (number & KEY_BITS) * REPEAT[length]) & LOW_BITS[length]

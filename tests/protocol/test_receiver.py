@@ -26,10 +26,14 @@ ROLES = [Role.SERVER, Role.CLIENT]
 TEXTS = st.one_of(
     st.text(max_size=40).map(str.encode),
     st.binary(max_size=40),
-    st.sampled_from([b"", b"a" * 125, b"b" * 126, "ä€𐍈".encode() * 20, b"\xed\xa0\x80", b"\xf4\x90", b"\xc3"]),
+    st.sampled_from(
+        [b"", b"a" * 125, b"b" * 126, "ä€𐍈".encode() * 20, b"\xed\xa0\x80", b"\xf4\x90", b"\xc3"]
+    ),
 )
 CLOSE_BODIES = st.one_of(
-    st.sampled_from([b"", b"\x03", b"\x03\xe8", b"\x03\xe8bye", b"\x03\xed", b"\x13\x87", b"\x03\xe8\xff", b"\x14"]),
+    st.sampled_from(
+        [b"", b"\x03", b"\x03\xe8", b"\x03\xe8bye", b"\x03\xed", b"\x13\x87", b"\x03\xe8\xff", b"\x14"]
+    ),
     st.binary(max_size=6),
 )
 
@@ -128,7 +132,13 @@ def test_random_bytes_raise_nothing_and_mean_what_the_reference_says(
 
 @pytest.mark.parametrize(
     "start",
-    [b"\x81\xff" + bytes(6), b"\x82\xff\x80", b"\x82\xff\x00\x00\x00\x01", b"\x82\xfe\x00", b"\x82\xfe\x00\x7d"],
+    [
+        b"\x81\xff" + bytes(6),
+        b"\x82\xff\x80",
+        b"\x82\xff\x00\x00\x00\x01",
+        b"\x82\xfe\x00",
+        b"\x82\xfe\x00\x7d",
+    ],
 )
 def test_an_extended_length_is_refused_at_the_byte_that_proves_it(kit: Kit, start: bytes) -> None:
     bench = kit.bench()
@@ -142,7 +152,9 @@ def test_an_extended_length_is_refused_at_the_byte_that_proves_it(kit: Kit, star
 def test_receiving_directly_yields_the_same_as_receiving(kit: Kit, size: int, role: Role) -> None:
     payload = bytes(index * 7 & 0x7F for index in range(size))
     key = b"\x01\x80\x7f\xfe" if role is Role.SERVER else None
-    stream = kit.frame(9, b"before", key=key) + kit.frame(1, payload, key=key) + kit.frame(10, b"after", key=key)
+    stream = (
+        kit.frame(9, b"before", key=key) + kit.frame(1, payload, key=key) + kit.frame(10, b"after", key=key)
+    )
     expected = [("ping", b"before"), ("message", 1, payload), ("pong", b"after")]
     cuts = [20, 21, 5001, 5002, 9007, size // 2 + 1]
     for direct in (False, True):
@@ -219,7 +231,7 @@ def test_whole_frames_are_views_into_what_was_read(kit: Kit) -> None:
 
 
 @pytest.mark.parametrize("payload", [b"z" * 126, b"z" * 30_000])
-def test_messages_in_memory_not_their_own_end_with_the_next_call_that_receives(kit: Kit, payload: bytes) -> None:
+def test_messages_in_memory_not_their_own_end_with_the_next_receiving_call(kit: Kit, payload: bytes) -> None:
     stream = kit.frame(2, payload)
     for ending in range(4):
         bench = kit.bench()

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 # One byte from each side of every edge in the table of RFC 3629 §4.
 EDGE_BYTES = [
-    edge for low in (0x80, 0x90, 0xA0, 0xC0, 0xC2, 0xE0, 0xE1, 0xED, 0xEE, 0xF0, 0xF1, 0xF4, 0xF5) for edge in (low - 1, low)
+    edge
+    for low in (0x80, 0x90, 0xA0, 0xC0, 0xC2, 0xE0, 0xE1, 0xED, 0xEE, 0xF0, 0xF1, 0xF4, 0xF5)
+    for edge in (low - 1, low)
 ]
 TEXTS = st.one_of(
     st.binary(max_size=12),
@@ -53,7 +55,9 @@ def test_every_longer_start_with_edge_bytes_is_judged_as_the_table_says(kit: Kit
             assert feed_bytewise(text) == proven_bad_at(kit, text), text.hex()
 
 
-@pytest.mark.parametrize("start", [b"\xc0", b"\xc1", b"\xe0\x80", b"\xed\xa0", b"\xf0\x80", b"\xf4\x90", b"\xf5", b"\xff"])
+@pytest.mark.parametrize(
+    "start", [b"\xc0", b"\xc1", b"\xe0\x80", b"\xed\xa0", b"\xf0\x80", b"\xf4\x90", b"\xf5", b"\xff"]
+)
 def test_a_start_that_no_byte_can_save_is_refused_at_once(start: bytes) -> None:
     assert feed_bytewise(b"ok" + start) == 1 + len(start)
     assert not Utf8Checker().feed(start, False)
