@@ -4,12 +4,11 @@ Run with ``pytest benchmarks/test_protocol.py``; pytest-benchmark records the ma
 benchmark asserts that what it measured was done right. Each round begins with a copy of the stream into the
 read buffer, because unmasking changes it; that copy is part of the figures.
 
-Measured with CPython 3.11.2 (Debian, PGO) on one of two shared cores; microseconds per message, the least of
-several rounds:
+Measured with CPython 3.11.2 (Debian, PGO) on one of two shared cores; medians, microseconds per message:
 
-    receive, masked text, one frame per call    32 B: 0.7   125 B: 0.9   1000 B: 2.7   16 KiB: 15   1 MiB: 870
-    the same, 16 frames of 32 B per call        0.55
-    encode, server, 32 B: 0.35                  encode, client, 32 B: 0.7
+    receive, masked text, one frame per call    32 B: 0.9   125 B: 1.1   1000 B: 2.9   16 KiB: 15   1 MiB: 950
+    the same, 16 frames of 32 B per call        0.5
+    encode, server, 32 B: 0.4                   encode, client, 32 B: 0.8
 """
 
 from __future__ import annotations

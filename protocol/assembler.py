@@ -116,7 +116,7 @@ class Assembler:
     def whole(self, view: memoryview) -> WireMessage:
         """Finish an unfragmented, undecoded message that lies in ``view``, read-only, without moving it."""
         kind = self.kind
-        self._forget()
+        self.drop()  # a target may have been asked for, and not used
         if kind == TEXT and not is_utf8(view):
             raise _not_utf8()
         return WireMessage(kind, view, len(view), self._pool)

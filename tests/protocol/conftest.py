@@ -236,8 +236,11 @@ class Bench:
         self.events: list[PlainEvent] = []
         self.direct_count = 0
 
-    def feed(self, stream: bytes, *, cuts: Sequence[int] = (), direct: bool = False) -> list[PlainEvent]:
-        """Feed ``stream``, cut before the given offsets; with ``direct`` as a transport does that can."""
+    def feed(
+        self, stream: bytes, *, cuts: Sequence[int] = (), direct: bool = False, asks: bool = False
+    ) -> list[PlainEvent]:
+        """Feed ``stream``, cut before the given offsets; with ``direct`` as a transport does that can, with
+        ``asks`` as one that asks for a target and then does not use it."""
         edges = sorted({0, len(stream), *(cut for cut in cuts if cut < len(stream))})
         for start, stop in zip(edges, edges[1:], strict=False):
             piece = stream[start:stop]
@@ -247,6 +250,8 @@ class Bench:
                 self.note(self.codec.receive_direct(count))
                 self.direct_count += 1
                 piece = piece[count:]
+            if asks:
+                self.codec.direct_target()
             self.note(self.codec.receive(memoryview(bytearray(piece))))
         return self.events
 

@@ -87,20 +87,27 @@ def test_the_peer_receives_exactly_what_was_sent_however_it_is_cut(
     run_kit(example)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
-    size=st.integers(30_000, 300_000),
-    cuts=st.lists(st.integers(0, 300_000), max_size=6),
+    sizes=st.lists(st.integers(20_000, 100_000), min_size=1, max_size=3),
+    cuts=st.lists(st.one_of(st.integers(0, 16), st.integers(0, 300_000)), max_size=6),
     direct=st.booleans(),
+    asks=st.booleans(),
 )
 def test_a_large_message_survives_any_cut_directly_or_not(
-    size: int, cuts: list[int], direct: bool, run_kit: RunKit
+    sizes: list[int], cuts: list[int], direct: bool, asks: bool, run_kit: RunKit
 ) -> None:
-    payload = ("aä€𐍈" * (size // 10)).encode()
+    pieces = [("aä€𐍈" * (size // 10)).encode() for size in sizes]
 
     def example(kit: Kit) -> None:
-        stream = kit.wire(kit.bench(Role.CLIENT).codec.encode_message(TEXT, payload))
-        assert kit.bench().feed(stream, cuts=cuts, direct=direct) == [("message", TEXT, payload)]
+        codec, stream = kit.bench(Role.CLIENT).codec, b""
+        for index, piece in enumerate(pieces):
+            final = index == len(pieces) - 1
+            stream += kit.wire(codec.encode_message(TEXT, piece, first=index == 0, final=final))
+        bench = kit.bench()
+        expected = [("message", TEXT, b"".join(pieces))]
+        assert bench.feed(stream, cuts=cuts, direct=direct, asks=asks) == expected
+        assert bench.pool.stats().in_use_count == 0
 
     run_kit(example)
 

@@ -190,6 +190,16 @@ def test_a_direct_target_is_no_longer_than_what_is_missing_and_goes_with_the_fra
     assert codec.direct_target() is None
 
 
+def test_a_target_that_the_transport_did_not_use_is_given_back(kit: Kit) -> None:
+    payload = b"unused" * 5000
+    stream = kit.frame(2, payload)
+    bench = kit.bench()
+    bench.feed(stream[:8])
+    assert bench.codec.direct_target() is not None and bench.pool.stats().in_use_count == 1
+    assert bench.feed(stream[8:]) == [("message", 2, payload)]
+    assert bench.pool.stats().in_use_count == 0
+
+
 def test_bad_text_received_directly_is_refused(kit: Kit) -> None:
     bench = kit.bench(Role.CLIENT)
     bench.feed(kit.frame(1, b"a", key=None, announced=20_000))
