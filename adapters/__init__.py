@@ -1,1 +1,18 @@
-"""Placeholder until the room re-exports its names."""
+"""The room people enter by: server, client, routing and command line. See README.md."""
+
+from .blocking import BlockingConnection, connect
+from .client import Client
+from .connection import WebSocketConnection
+from .routing import Group, Router, compose
+from .server import Server
+
+__all__ = [
+    "BlockingConnection",
+    "Client",
+    "Group",
+    "Router",
+    "Server",
+    "WebSocketConnection",
+    "compose",
+    "connect",
+]

@@ -1,5 +1,39 @@
-"""hioload-ws: a WebSocket and network-server library whose every part can be read, replaced and checked."""
+"""hioload-ws: a WebSocket and network-server library whose every part can be read, replaced and checked.
+
+The names here are what most programs need. Everything else is one room further: ``hioload_ws.api`` has the
+interfaces and errors, ``hioload_ws.fake`` the stand-ins for tests, and each room's README says what is in it.
+"""
 
 __version__ = "0.1.0"
 
-__all__ = ["__version__"]
+from .adapters import BlockingConnection, Client, Server, connect
+from .api import (
+    BINARY,
+    TEXT,
+    CloseEvent,
+    Connection,
+    HioloadError,
+    Message,
+    OpenEvent,
+    Request,
+    Response,
+)
+from .control import ServerConfig
+
+__all__ = [
+    "BINARY",
+    "TEXT",
+    "BlockingConnection",
+    "Client",
+    "CloseEvent",
+    "Connection",
+    "HioloadError",
+    "Message",
+    "OpenEvent",
+    "Request",
+    "Response",
+    "Server",
+    "ServerConfig",
+    "__version__",
+    "connect",
+]

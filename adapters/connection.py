@@ -1,0 +1,316 @@
+"""Connection: what a handler holds, and the way of a message through it.
+
+That way is short on purpose: ``_read`` -> codec -> ``_process`` -> handler -> ``send`` -> ``flush``. One read
+brings many frames, each is handled in place, and everything that was sent meanwhile leaves in one call. What
+is sent in the connection's own turn may refer to the very memory it was received in; the turn ends with the
+flush, so nothing is copied on our side. What is sent at any other time leaves at the end of the reactor's turn,
+and borrowed memory is copied for that.
+
+Status, time limits and the end are in ``lifetime.py``, bytes and back-pressure in ``wire.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from ..api.codec import CloseReceived, CodecEvent, PingReceived, PongReceived, ViolationDetected
+from ..api.connection import SendableMessage
+from ..api.errors import (
+    ConnectionLost,
+    HioloadError,
+    InvalidArgument,
+    ResourceExhausted,
+    TransportClosed,
+)
+from ..api.handler import CloseEvent, Handler
+from ..api.http import Request
+from ..api.message import BINARY, TEXT, MessageKind
+from ..api.poller import READABLE
+from ..api.session import Session, SessionStatus
+from ..api.transport import END_OF_STREAM, Sendable, Transport
+from ..api.types import ReadableMemory
+from ..protocol.codec import WebSocketCodec
+from ..protocol.message import WireMessage
+from .hub import Hub
+from .lifetime import Lifetime
+from .roles import Established, Host, Opening
+
+READ_BUDGET_BYTES = 256 * 1024
+"""Most bytes read from one connection per event, so that a busy one does not starve the others."""
+
+_ACTIVE = SessionStatus.ACTIVE
+_CLOSED = SessionStatus.CLOSED
+_INTERNAL_ERROR = 1011
+
+
+class WebSocketConnection(Lifetime):
+    """Implements ``api.connection.Connection`` for both roles. Thread rules: its reactor's thread."""
+
+    __slots__ = ("_handler", "codec")
+
+    _handler: Handler
+    codec: WebSocketCodec
+    """The protocol; there from ``open`` on."""
+
+    def __init__(self, hub: Hub, transport: Transport, host: Host, opening: Opening) -> None:
+        """Take over the transport and start to read the handshake; errors as ``Reactor.register``."""
+        super().__init__(hub, transport, host, opening)
+        hub.connections.add(self)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self._status.name.lower()} peer={self.peer_address}>"
+
+    @property
+    def session(self) -> Session:
+        """The connection's session; cancelling it closes the connection with code 1001."""
+        return self._agreed().session
+
+    @property
+    def request(self) -> Request:
+        """The opening handshake's request."""
+        return self._agreed().request
+
+    @property
+    def path(self) -> str:
+        """The request's path, percent-encoded as it came."""
+        return self._agreed().request.path
+
+    @property
+    def params(self) -> Mapping[str, str]:
+        """Values of the route's ``:name`` segments, percent-decoded."""
+        return self._agreed().params
+
+    @property
+    def subprotocol(self) -> str | None:
+        """The subprotocol both ends agreed on, or ``None``."""
+        return self._agreed().subprotocol
+
+    def send(self, data: SendableMessage) -> int:
+        """Queue one message and return ``pending_bytes``; contract as ``api.connection.Connection.send``."""
+        self._check_open()
+        kind, part = self._sendable(data)
+        size_bytes = len(part)
+        if self._pending_bytes + self._queued_bytes + size_bytes > self._settings.send_limit_bytes:
+            raise ResourceExhausted(
+                "the peer does not read fast enough for what is sent",
+                pending_bytes=self.pending_bytes,
+                message_bytes=size_bytes,
+                limit_bytes=self._settings.send_limit_bytes,
+            )
+        self._queue(self.codec.encode_message(kind, part))
+        if not isinstance(part, (bytes, bytearray, memoryview)):
+            self._hold(part)
+        self._count_sent(size_bytes)
+        return self._pending_bytes + self._queued_bytes
+
+    def send_encoded(self, parts: Sequence[bytes], size_bytes: int) -> bool:
+        """Queue a message that was encoded once for many; ``size_bytes`` is its payload.
+
+        For broadcasts. ``False``, and nothing queued, when the connection is not open, its limit is reached,
+        or its extensions would have encoded it otherwise.
+        """
+        room_bytes = self._settings.send_limit_bytes - self._pending_bytes - self._queued_bytes
+        if self._status is not _ACTIVE or size_bytes > room_bytes or self._agreed().extensions:
+            return False
+        self._queue(parts)
+        self._count_sent(size_bytes)
+        return True
+
+    def ping(self, payload: ReadableMemory = b"") -> None:
+        """Send a ping of 0 to 125 bytes (else ``InvalidArgument``); ``TransportClosed`` once closing."""
+        self._check_open()
+        self._queue(self.codec.encode_ping(payload))
+
+    def close(self, code: int = 1000, reason: str = "") -> None:
+        """Start the closing handshake; contract as ``api.connection.Connection.close``."""
+        self._hub.check_thread()
+        if self._opening is not None:
+            self.finish(ConnectionLost("closed before the opening handshake was done"))
+        elif self._status is _ACTIVE:
+            parts = self.codec.encode_close(code, reason)
+            self._close_reason = reason
+            self._queue(parts)
+            self._begin_closing()
+
+    def queue_head(self, head: bytes) -> None:
+        """For openings: send the request or response that comes before the first frame."""
+        self._queue([head])
+
+    def open(self, established: Established) -> None:
+        """For openings: the handshake is done. The host is told, then what arrived behind it is processed."""
+        self._opening = None
+        self._established = established
+        self.codec = established.codec
+        self._handler = established.handler
+        self._status = _ACTIVE
+        self._message_ns = self._heard_ns
+        established.session.advance(_ACTIVE)
+        established.session.on_done(self._session_done)
+        self._hub.traffic.connections_opened.count += 1
+        self._file_keep_alive()
+        try:
+            self._host.opened(self)
+        except Exception as error:
+            self._application_failed(error, self._host.opened)
+        leftover, established.leftover = established.leftover, b""
+        if leftover and self._status is not _CLOSED:
+            self._process(self.codec.receive(memoryview(bytearray(leftover))))
+
+    def _check_open(self) -> None:
+        self._hub.check_thread()
+        if self._status is not _ACTIVE:
+            raise TransportClosed("the connection is not open", status=self._status.name.lower())
+
+    def _sendable(self, data: SendableMessage) -> tuple[MessageKind, Sendable]:
+        """Return kind and payload: ``bytes``, a buffer, or in our own turn a view of borrowed memory."""
+        part: Sendable
+        if isinstance(data, bytes):
+            return BINARY, data
+        if isinstance(data, str):
+            try:
+                return TEXT, data.encode()
+            except UnicodeEncodeError as error:
+                raise InvalidArgument("text with a lone surrogate has no UTF-8") from error
+        if isinstance(data, WireMessage):
+            kind, part = data.kind, data.sendable()
+        else:
+            kind, part = kind_and_view(data)
+        if isinstance(part, memoryview) and self._hub.current is not self:
+            # The memory is borrowed until our caller returns, and the batch leaves later than that.
+            part = bytes(part)
+        return kind, part
+
+    def _count_sent(self, size_bytes: int) -> None:
+        traffic = self._hub.traffic
+        traffic.messages_sent.count += 1
+        traffic.bytes_sent.count += size_bytes
+
+    def _read(self) -> None:
+        if self._ending:
+            self._discard()
+            return
+        hub = self._hub
+        self._heard_ns = hub.now_ns()
+        outer, hub.current = hub.current, self
+        try:
+            if self._opening is not None:
+                self._read_opening(self._opening)
+            else:
+                self._read_frames()
+        finally:
+            hub.current = outer
+
+    def _read_opening(self, opening: Opening) -> None:
+        slab = self._hub.slab
+        count_bytes = self._transport.recv_into(slab)
+        if count_bytes > 0:
+            opening.receive(self, slab[:count_bytes])
+        elif count_bytes == END_OF_STREAM:
+            raise ConnectionLost("the peer hung up during the opening handshake")
+        self.flush()
+        self._settle()
+
+    def _read_frames(self) -> None:
+        transport = self._transport
+        codec = self.codec
+        slab = self._hub.slab
+        left_bytes = READ_BUDGET_BYTES
+        events: Sequence[CodecEvent]
+        while True:
+            target = codec.direct_target()
+            if target is None:
+                target = slab
+                count_bytes = transport.recv_into(slab)
+                events = codec.receive(slab[:count_bytes]) if count_bytes > 0 else ()
+            else:
+                count_bytes = transport.recv_into(target)
+                events = codec.receive_direct(count_bytes) if count_bytes > 0 else ()
+            if count_bytes == END_OF_STREAM:
+                self._reading = False
+                events = codec.receive_end()
+            if events:
+                self._process(events)
+                # What is queued may refer to the slab: it leaves before the slab is filled again.
+                self.flush()
+            if count_bytes <= 0 or self._ending or self._paused or self._status is _CLOSED:
+                break
+            left_bytes -= count_bytes
+            if count_bytes < len(target) and not transport.buffered:
+                break
+            if left_bytes <= 0:
+                if transport.buffered:
+                    self._hub.reactor.at_turn_end(self._read_on)
+                break
+        if self._interest != READABLE or not self._reading or transport.interest:
+            self._settle()
+
+    def _process(self, events: Sequence[CodecEvent]) -> None:
+        """Handle events in wire order, so that the answer to an earlier message leaves before a close."""
+        traffic = self._hub.traffic
+        for event in events:
+            if isinstance(event, WireMessage):
+                try:
+                    # Once closing has begun nobody could answer: such messages are discarded.
+                    if self._status is _ACTIVE:
+                        self._message_ns = self._heard_ns
+                        traffic.messages_received.count += 1
+                        traffic.bytes_received.count += len(event)
+                        self._handler(self, event)
+                except Exception as error:
+                    self._application_failed(error, self._handler)
+                finally:
+                    event.expire()
+            elif self._status is not _CLOSED:
+                self._control(event)
+
+    def _control(self, event: CodecEvent) -> None:
+        if isinstance(event, PingReceived):
+            self._queue(self.codec.answer(event))
+        elif isinstance(event, PongReceived):
+            pass  # That something was heard is noted already, and nothing else is asked of a pong.
+        elif isinstance(event, CloseReceived):
+            self._close_code = event.code
+            self._close_reason = event.reason or self._close_reason
+            self._queue(self.codec.answer(event))
+            self._end()
+        elif isinstance(event, ViolationDetected):
+            self._error = event.error
+            self._close_code = event.error.close_code
+            self._close_reason = event.error.message
+            self._queue(self.codec.answer(event))
+            self._end()
+        else:
+            # The stream ended without a close frame. The peer may still read what we have for it.
+            self._error = ConnectionLost("the peer hung up without a close frame")
+            self._end()
+
+    def _application_failed(self, error: Exception, origin: object) -> None:
+        """A handler or hook raised: that is reported, and ends this connection only (RFC 6455 §7.4.1)."""
+        self._hub.report(error, origin)
+        self.close(_INTERNAL_ERROR, "internal error")
+
+    def _gone(self, error: HioloadError | None) -> None:
+        self._hub.connections.discard(self)
+        event = None
+        if self._established is not None:
+            event = CloseEvent(self, self._close_code or 0, self._close_reason, error)
+        self._host.closed(self, event)
+
+
+def kind_and_view(data: object) -> tuple[MessageKind, memoryview]:
+    """Return kind and bytes of other memory or of anybody's message; ``InvalidArgument`` for all else."""
+    if isinstance(data, (bytearray, memoryview)):
+        kind, view = BINARY, memoryview(data)
+    else:
+        try:
+            kind, view = data.kind, memoryview(data.data)  # type: ignore[attr-defined]  # asked, not known
+        except (AttributeError, TypeError) as error:
+            raise InvalidArgument(
+                "a message is str, bytes, bytearray, memoryview or a Message", type=type(data).__name__
+            ) from error
+    if not view.c_contiguous:
+        raise InvalidArgument("a view must be contiguous", strides=view.strides)
+    return kind, view if view.format == "B" and view.ndim == 1 else view.cast("B")
+
+
+__all__ = ["READ_BUDGET_BYTES", "WebSocketConnection", "kind_and_view"]

@@ -1,0 +1,182 @@
+"""Door: what happens between an accepted transport and an open connection.
+
+The request's head is read, whole and within its limits; then four questions are asked in this order. Is there
+room? If not, 503, and accepting goes on. Does a request hook want to answer it itself (a health check, a page,
+a 401)? Is it a correct opening handshake (RFC 6455 §4.2.1)? Does a route want its path (404)? Only then the 101
+goes out, and the connection is open.
+
+A refused peer gets its answer even when the server is full, since a reset tells nobody anything. But only so
+many at a time: beyond ``MAX_REFUSALS`` a transport is closed without a word.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+from ..api.codec import Role
+from ..api.errors import HandshakeFailed, HioloadError, ResourceExhausted
+from ..api.http import Request, Response
+from ..api.session import SessionManager
+from ..api.transport import Transport
+from ..protocol.codec import WebSocketCodec
+from ..protocol.handshake_config import HandshakeConfig
+from ..protocol.server_handshake import ServerHandshake, failure_response
+from .connection import WebSocketConnection
+from .hub import Hub
+from .roles import Established, Host, Opening
+from .routing import Router
+
+MAX_REFUSALS = 64
+"""Most connections that are being refused for lack of room at one time."""
+
+RequestHook: TypeAlias = Callable[[Request], Response | None]
+"""Looks at each complete request before the handshake is checked. A response is sent and ends the connection;
+``None`` lets the request go on. Called on the reactor's thread: it must not block."""
+
+_FULL = Response(503, headers=(("Retry-After", "1"),), body=b"too many connections\n")
+_NO_ROUTE = Response(404, body=b"no such path\n")
+_HOOK_FAILED = Response(500, body=b"internal error\n")
+
+
+class ServerOpening(Opening):
+    """Reads one request and asks the door about it."""
+
+    __slots__ = ("_door", "_handshake", "_is_full")
+
+    def __init__(self, door: Door, handshake: ServerHandshake, *, is_full: bool) -> None:
+        self._door = door
+        self._handshake = handshake
+        self._is_full = is_full
+
+    def receive(self, connection: WebSocketConnection, data: memoryview) -> None:
+        """Feed the request's head; answer it once it is complete or wrong."""
+        try:
+            request = self._handshake.feed(data)
+            if request is not None:
+                self._decide(connection, request)
+        except HandshakeFailed as error:
+            self._refuse(connection, failure_response(error))
+
+    def failed(self, error: HioloadError) -> None:
+        """Count what never became a request."""
+        self._door.leave(self._is_full)
+        self._door.hub.traffic.handshakes_failed.count += 1
+
+    def _decide(self, connection: WebSocketConnection, request: Request) -> None:
+        door, handshake = self._door, self._handshake
+        response = _FULL if self._is_full else door.ask_hooks(request)
+        if response is not None:
+            connection.refuse(handshake.reject(response))
+            door.leave(self._is_full)
+            return
+        handshake.check()
+        found = door.router.find(request.path)
+        if found is None:
+            self._refuse(connection, _NO_ROUTE)
+            return
+        try:
+            session = door.sessions.create()
+        except ResourceExhausted:
+            self._refuse(connection, _FULL)
+            return
+        handler, params = found
+        hub = door.hub
+        connection.queue_head(handshake.accept())
+        codec = WebSocketCodec(
+            Role.SERVER,
+            limits=hub.settings.limits,
+            pool=hub.pool,
+            mask_key=hub.mask_key,
+            extensions=handshake.extensions,
+        )
+        established = Established(
+            codec,
+            handler,
+            session,
+            request,
+            params=params,
+            subprotocol=handshake.subprotocol,
+            extensions=tuple(extension.name for extension in handshake.extensions),
+            leftover=handshake.leftover,
+        )
+        connection.open(established)
+
+    def _refuse(self, connection: WebSocketConnection, response: Response) -> None:
+        connection.refuse(self._handshake.reject(response))
+        self._door.leave(self._is_full)
+        self._door.hub.traffic.handshakes_failed.count += 1
+
+
+class Door:
+    """Lets transports in, one by one. Thread rules: the reactor's thread."""
+
+    __slots__ = (
+        "_hooks",
+        "_host",
+        "_refusal_count",
+        "handshake_config",
+        "hub",
+        "max_connections",
+        "router",
+        "sessions",
+    )
+
+    def __init__(
+        self,
+        hub: Hub,
+        host: Host,
+        router: Router,
+        hooks: list[RequestHook],
+        sessions: SessionManager,
+        handshake_config: HandshakeConfig,
+        max_connections: int,
+    ) -> None:
+        """Let at most ``max_connections`` in at a time, connecting and closing ones included."""
+        self.hub = hub
+        self.router = router
+        self.sessions = sessions
+        self.handshake_config = handshake_config
+        self.max_connections = max_connections
+        self._host = host
+        self._hooks = hooks
+        self._refusal_count = 0
+
+    def admit(self, transport: Transport) -> None:
+        """Take over an accepted transport."""
+        hub = self.hub
+        is_full = len(hub.connections) - self._refusal_count >= self.max_connections
+        if is_full:
+            hub.traffic.connections_refused.count += 1
+            if self._refusal_count >= MAX_REFUSALS:
+                transport.close()
+                return
+            self._refusal_count += 1
+        opening = ServerOpening(self, ServerHandshake(self.handshake_config), is_full=is_full)
+        try:
+            WebSocketConnection(hub, transport, self._host, opening)
+        except Exception as error:
+            # Not registered, so nobody else will close it.
+            self.leave(is_full)
+            transport.close()
+            hub.report(error, self.admit)
+
+    def ask_hooks(self, request: Request) -> Response | None:
+        """Return the first answer of a hook, 500 for one that raised, or ``None``."""
+        for hook in self._hooks:
+            try:
+                response = hook(request)
+            except Exception as error:
+                self.hub.report(error, hook)
+                return _HOOK_FAILED
+            if response is not None:
+                return response
+        return None
+
+    def leave(self, is_full: bool) -> None:
+        """A connection that was refused for lack of room got its answer, or went."""
+        if is_full:
+            self._refusal_count -= 1
+
+
+__all__ = ["MAX_REFUSALS", "Door", "RequestHook", "ServerOpening"]

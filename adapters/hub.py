@@ -1,0 +1,180 @@
+"""Hub: what all connections of one reactor share.
+
+A connection should own as little as possible, because there are many. So the memory that bytes are received
+into, the wheel of deadlines, the counters and the settings live here, once per reactor. The read memory can be
+shared because one thread reads one connection at a time and hands out what it read before it reads the next:
+*current* names the connection whose bytes lie in it, and whatever refers to those bytes has left, or was
+copied, when its turn ends.
+
+Sending is gathered: a connection that was written to outside its own turn is put on the *dirty* list, and the
+list is sent once, at the end of the reactor's turn.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from threading import get_ident
+from typing import TYPE_CHECKING
+
+from ..api.buffer import Buffer
+from ..api.errors import WrongThread
+from ..api.pool import BufferPool
+from ..api.reactor import Reactor
+from ..api.types import Nanoseconds
+from ..control.config import ServerConfig
+from ..internal.deadlines import DeadlineWheel
+from ..internal.faults import ErrorHook
+from ..protocol.limits import Limits
+from .traffic import Traffic
+
+if TYPE_CHECKING:
+    from .connection import WebSocketConnection
+    from .wire import Wire
+
+TICK_NS = 50_000_000
+"""How finely time-outs are looked at: nobody minds a time-out of 10 s that comes 50 ms late."""
+
+_NS_PER_S = 1_000_000_000
+_KEY_POOL_COUNT = 256
+
+
+def ns(seconds: float) -> Nanoseconds:
+    """Return a duration that people typed in seconds as nanoseconds."""
+    return round(seconds * _NS_PER_S)
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionSettings:
+    """What bounds a connection. Durations of 0 mean: never."""
+
+    limits: Limits
+    send_limit_bytes: int
+    high_water_bytes: int
+    low_water_bytes: int
+    handshake_timeout_ns: Nanoseconds
+    ping_interval_ns: Nanoseconds
+    ping_timeout_ns: Nanoseconds
+    idle_timeout_ns: Nanoseconds
+    close_timeout_ns: Nanoseconds
+
+    @classmethod
+    def from_config(cls, config: ServerConfig) -> ConnectionSettings:
+        """Return the part of a configuration that concerns one connection."""
+        return cls(
+            limits=Limits(
+                max_message_bytes=config.max_message_bytes,
+                max_frame_bytes=config.max_frame_bytes,
+                max_fragments=config.max_fragments,
+            ),
+            send_limit_bytes=config.send_limit_bytes,
+            high_water_bytes=config.high_water_bytes,
+            low_water_bytes=config.low_water_bytes,
+            handshake_timeout_ns=ns(config.handshake_timeout_s),
+            ping_interval_ns=ns(config.ping_interval_s),
+            ping_timeout_ns=ns(config.ping_timeout_s),
+            idle_timeout_ns=ns(config.idle_timeout_s),
+            close_timeout_ns=ns(config.close_timeout_s),
+        )
+
+
+class MaskKeys:
+    """Fresh, unpredictable masking keys (RFC 6455 §5.3), from the system's generator in blocks.
+
+    A system call per frame would cost more than the frame; a block is used up, each key once.
+    """
+
+    __slots__ = ("_block", "_offset")
+
+    def __init__(self) -> None:
+        self._block = b""
+        self._offset = 0
+
+    def __call__(self) -> bytes:
+        """Return four bytes that nobody has seen."""
+        offset = self._offset
+        if offset >= len(self._block):
+            self._block = secrets.token_bytes(4 * _KEY_POOL_COUNT)
+            offset = 0
+        self._offset = offset + 4
+        return self._block[offset : offset + 4]
+
+
+class Hub:
+    """One reactor, and what its connections share. Thread rules: the reactor's thread, except ``report``."""
+
+    __slots__ = (
+        "_dirty",
+        "_slab_buffer",
+        "connections",
+        "current",
+        "mask_key",
+        "now_ns",
+        "on_error",
+        "owner_id",
+        "pool",
+        "reactor",
+        "settings",
+        "slab",
+        "traffic",
+        "wheel",
+    )
+
+    def __init__(
+        self,
+        reactor: Reactor,
+        pool: BufferPool,
+        settings: ConnectionSettings,
+        read_buffer_bytes: int,
+        traffic: Traffic,
+        on_error: ErrorHook,
+    ) -> None:
+        """Take ``read_buffer_bytes`` from ``pool`` to read into; errors as ``BufferPool.acquire``."""
+        self.reactor = reactor
+        self.pool = pool
+        self.settings = settings
+        self.on_error = on_error
+        self.now_ns: Callable[[], Nanoseconds] = reactor.clock.now_ns
+        self.wheel = DeadlineWheel(reactor.scheduler, TICK_NS, self.report)
+        self.traffic = traffic
+        self.mask_key = MaskKeys()
+        self.connections: set[WebSocketConnection] = set()
+        self.current: Wire | None = None
+        self.owner_id: int | None = None
+        self._dirty: list[Wire] = []
+        self._slab_buffer: Buffer = pool.acquire(read_buffer_bytes)
+        self.slab = self._slab_buffer.data()
+
+    def report(self, error: BaseException, origin: object) -> None:
+        """Count an exception that escaped somebody's function, and tell the error hook. Any thread."""
+        self.traffic.errors.count += 1
+        self.on_error(error, origin)
+
+    def check_thread(self) -> None:
+        """Raise ``WrongThread`` when the reactor runs on another thread."""
+        owner_id = self.owner_id
+        if owner_id is not None and owner_id != get_ident():
+            raise WrongThread("a connection belongs to its reactor's thread: use post", owner=owner_id)
+
+    def send_at_turn_end(self, wire: Wire) -> None:
+        """Have ``wire.flush()`` called at the end of the turn. The caller asks once per turn."""
+        if not self._dirty:
+            self.reactor.at_turn_end(self._flush_dirty)
+        self._dirty.append(wire)
+
+    def _flush_dirty(self) -> None:
+        # A flush may close a connection, whose close handler may send to others: those wait for the next list.
+        dirty, self._dirty = self._dirty, []
+        for wire in dirty:
+            wire.flush()
+
+    def close(self) -> None:
+        """Forget all deadlines and give the read memory back. Idempotent."""
+        self.wheel.close()
+        if self._slab_buffer.ref_count:
+            self.slab = memoryview(b"")
+            self._slab_buffer.release()
+
+
+__all__ = ["TICK_NS", "ConnectionSettings", "Hub", "MaskKeys", "ns"]

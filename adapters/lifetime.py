@@ -1,0 +1,238 @@
+"""Lifetime: how far a connection is, what time limit it has now, and how it ends.
+
+Five stretches: *connecting* (an ``Opening`` reads the handshake), *active*, *closing* (our close frame is
+queued, the peer's is awaited), *ending* (both ends are done) and *closed*. Status never moves back.
+
+*Ending* exists because a socket that is closed with unread bytes resets the connection, and a reset may
+overtake our close frame (RFC 6455 §7.1.1). So what is queued leaves, the output is shut down (the server's
+first: it shall be the one that keeps TIME_WAIT), and what the peer still sends is thrown away until it hangs
+up, all within one time limit.
+
+There is one ``Deadline`` per connection, used for whatever limit its stretch has. Being heard from costs one
+store: the deadline is looked at late, not moved each time (see ``internal/deadlines.py``).
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+from ..api.codec import Role
+from ..api.errors import ConnectionLost, HioloadError, InvalidState, TimedOut
+from ..api.session import Session, SessionStatus
+from ..api.transport import END_OF_STREAM, Transport
+from ..api.types import Nanoseconds
+from ..internal.deadlines import Deadline
+from .hub import Hub
+from .roles import Established, Host, Opening
+from .wire import Wire
+
+_CONNECTING = SessionStatus.CONNECTING
+_ACTIVE = SessionStatus.ACTIVE
+_CLOSING = SessionStatus.CLOSING
+_CLOSED = SessionStatus.CLOSED
+_ABNORMAL = 1006
+_GOING_AWAY = 1001
+
+
+class Lifetime(Wire):
+    """A wire with a status, time limits and an end. Thread rules: the reactor's thread."""
+
+    __slots__ = (
+        "_close_code",
+        "_close_reason",
+        "_deadline",
+        "_ending",
+        "_error",
+        "_established",
+        "_heard_ns",
+        "_host",
+        "_message_ns",
+        "_opening",
+        "_pinged_ns",
+        "_status",
+    )
+
+    def __init__(self, hub: Hub, transport: Transport, host: Host, opening: Opening) -> None:
+        """Start to connect; errors as ``Wire``."""
+        super().__init__(hub, transport)
+        self._host = host
+        self._opening: Opening | None = opening
+        self._established: Established | None = None
+        self._status = _CONNECTING
+        self._ending = False
+        self._error: HioloadError | None = None
+        self._close_code: int | None = None
+        self._close_reason = ""
+        self._heard_ns = self._message_ns = self._pinged_ns = hub.now_ns()
+        self._deadline = Deadline(self._time_is_up)
+        self._limit(self._settings.handshake_timeout_ns)
+
+    @property
+    def status(self) -> SessionStatus:
+        """How far the connection is."""
+        return self._status
+
+    @property
+    def close_code(self) -> int | None:
+        """The code the connection closed with; ``None`` before."""
+        return self._close_code
+
+    @property
+    def close_reason(self) -> str:
+        """The peer's reason, or ours when we closed first."""
+        return self._close_reason
+
+    def refuse(self, response: bytes) -> None:
+        """For openings: send a last response and end. ``Opening.failed`` is not called."""
+        self._opening = None
+        self._queue([response])
+        self._end()
+
+    def finish(self, error: HioloadError | None = None) -> None:
+        """Let go of everything now. Idempotent. The peer sees the end of the stream, or a reset."""
+        if self._status is _CLOSED:
+            return
+        self._status = _CLOSED
+        hub = self._hub
+        hub.wheel.withdraw(self._deadline)
+        self._release()
+        opening, self._opening = self._opening, None
+        if opening is not None:
+            opening.failed(error or ConnectionLost("closed during the opening handshake"))
+        if self._close_code is None:
+            self._close_code = _ABNORMAL  # RFC 6455 §7.1.5: no close frame was received.
+        if self._established is not None:
+            self._established.codec.close()
+            self._established.session.advance(_CLOSED)
+            hub.traffic.connections_closed.count += 1
+        self._gone(error)
+
+    def _agreed(self) -> Established:
+        if self._established is None:
+            raise InvalidState("the opening handshake is not done", state=self._status.name.lower())
+        return self._established
+
+    def _closed(self) -> bool:
+        return self._status is _CLOSED
+
+    def _begin_closing(self) -> None:
+        """Our close frame is queued. Idempotent."""
+        if self._status < _CLOSING:
+            self._status = _CLOSING
+            if self._established is not None:
+                self._established.session.advance(_CLOSING)
+            self._limit(self._settings.close_timeout_ns)
+
+    def _end(self) -> None:
+        """Both ends are done, or the peer may not go on: send what is queued, then wait for the hang-up."""
+        self._begin_closing()
+        self._ending = True
+        self.flush()
+        if self._status is _CLOSED:
+            return
+        if self._host.role is Role.SERVER:
+            self._transport.shutdown()
+        self._settle()
+        self._finish_if_done()
+
+    def _discard(self) -> None:
+        """Ending: read and forget."""
+        count_bytes = self._transport.recv_into(self._hub.slab)
+        if count_bytes == END_OF_STREAM:
+            self._reading = False
+        self._settle()
+        self._finish_if_done()
+
+    def _finish_if_done(self) -> None:
+        if self._ending and not self._reading and not self._pending_bytes:
+            self.finish(self._error)
+
+    def _sent(self) -> None:
+        # A peer that takes what we send is alive, even while we do not read from it.
+        self._heard_ns = self._hub.now_ns()
+        self._finish_if_done()
+
+    def _lost(self, error: ConnectionLost) -> None:
+        # A reset after both ends are done destroyed nothing that anybody waits for.
+        self.finish(self._error if self._ending else error)
+
+    def _limit(self, duration_ns: Nanoseconds) -> None:
+        """Give the stretch that begins now a time limit; 0 is none."""
+        self._hub.wheel.withdraw(self._deadline)
+        if duration_ns:
+            self._deadline.deadline_ns = self._hub.now_ns() + duration_ns
+            self._hub.wheel.file(self._deadline)
+
+    def _time_is_up(self) -> None:
+        if self._status is _ACTIVE:
+            self._keep_alive()
+        elif self._ending:
+            self.finish(self._error)
+        elif self._status is _CLOSING:
+            self.finish(TimedOut("the peer did not answer the close frame in time"))
+        else:
+            self.finish(TimedOut("the opening handshake was not done in time"))
+
+    def _keep_alive(self) -> None:
+        """Active: ping a silent peer, drop one that does not answer, close an idle connection."""
+        settings = self._settings
+        now_ns = self._hub.now_ns()
+        if settings.idle_timeout_ns and now_ns - self._message_ns >= settings.idle_timeout_ns:
+            self.close(_GOING_AWAY, "idle for too long")
+            return
+        if self._ping_is_out() and settings.ping_timeout_ns:
+            if now_ns - self._pinged_ns >= settings.ping_timeout_ns:
+                self.finish(TimedOut("the peer did not answer a ping in time"))
+                return
+        elif settings.ping_interval_ns and now_ns - self._last_sign_ns() >= settings.ping_interval_ns:
+            self._pinged_ns = now_ns
+            self.ping()
+        self._file_keep_alive()
+
+    def _file_keep_alive(self) -> None:
+        """Set the deadline to the first moment at which ``_keep_alive`` may have something to do."""
+        settings = self._settings
+        moments_ns = []
+        if settings.idle_timeout_ns:
+            moments_ns.append(self._message_ns + settings.idle_timeout_ns)
+        if self._ping_is_out() and settings.ping_timeout_ns:
+            moments_ns.append(self._pinged_ns + settings.ping_timeout_ns)
+        elif settings.ping_interval_ns:
+            moments_ns.append(self._last_sign_ns() + settings.ping_interval_ns)
+        self._hub.wheel.withdraw(self._deadline)
+        if moments_ns:
+            self._deadline.deadline_ns = min(moments_ns)
+            self._hub.wheel.file(self._deadline)
+
+    def _ping_is_out(self) -> bool:
+        return self._pinged_ns > self._heard_ns
+
+    def _last_sign_ns(self) -> Nanoseconds:
+        return max(self._heard_ns, self._pinged_ns)
+
+    def _session_done(self, session: Session) -> None:
+        """The session ended, on any thread: by us, or by somebody who wants the connection closed."""
+        if self._status is _CLOSED:
+            return
+        if not self._hub.reactor.post(self._cancelled):
+            full = ConnectionLost("a cancelled session could not reach its reactor", session=session.id)
+            self._hub.report(full, self._session_done)
+
+    def _cancelled(self) -> None:
+        if self._status is _ACTIVE:
+            self.close(_GOING_AWAY, "session cancelled")
+
+    @abstractmethod
+    def ping(self) -> None:
+        """Send a ping."""
+
+    @abstractmethod
+    def close(self, code: int = 1000, reason: str = "") -> None:
+        """Start the closing handshake."""
+
+    @abstractmethod
+    def _gone(self, error: HioloadError | None) -> None:
+        """``finish`` is done: tell the host."""
+
+
+__all__ = ["Lifetime"]

@@ -1,0 +1,396 @@
+"""Server: an application in front; one reactor with its door and listener behind.
+
+    app = Server("127.0.0.1", 9001)
+
+    @app.route("/rooms/:room")
+    def talk(conn, message):
+        conn.send(message)
+
+    app.run()
+
+Its life: *configured* (routes and hooks are added), *started* (it listens, ``url`` is known), *draining*
+(nothing new is let in, what was begun is finished), *ended*. Draining asks every connection to close with code
+1001 and is over the moment the last one has gone; the time limit is for those that do not go.
+
+One thread, the one in ``run``, owns everything. From other threads and from signal handlers there are ``post``
+and ``shutdown``.
+"""
+
+from __future__ import annotations
+
+import enum
+import threading
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from threading import get_ident
+
+from ..api.clock import Clock
+from ..api.codec import Role
+from ..api.connection import Connection, SendableMessage
+from ..api.errors import InvalidState, TimedOut
+from ..api.handler import CloseEvent, Middleware, OpenEvent
+from ..api.poller import Poller
+from ..api.registry import ListenOptions, TransportRegistry
+from ..api.session import SessionStatus
+from ..api.transport import Address, TcpAddress, UnixAddress
+from ..api.types import Nanoseconds
+from ..control.config import ServerConfig
+from ..control.metrics import MetricsRegistry
+from ..control.probes import ProbeRegistry
+from ..control.registry import ConfigControl
+from ..internal.clock import SystemClock
+from ..internal.faults import ErrorHook, log_error
+from ..internal.inbox import Inbox
+from ..internal.reactor import PollReactor
+from ..pool.buffer_pool import SlabBufferPool
+from ..protocol.handshake_config import HandshakeConfig
+from ..session.store import ShardedSessions
+from ..transport.registry import default_registry
+from .acceptor import Acceptor
+from .application import Application
+from .broadcast import broadcast
+from .connection import WebSocketConnection
+from .door import Door
+from .hub import ConnectionSettings, Hub, ns
+from .roles import Host
+from .signals import signals_call
+from .tls import ServerTls, server_context
+from .traffic import Traffic, observe
+
+_GOING_AWAY = 1001
+
+
+class _Phase(enum.Enum):
+    CONFIGURED = "configured"
+    STARTED = "started"
+    DRAINING = "draining"
+    ENDED = "ended"
+
+
+class Server(Application, Host):
+    """A WebSocket server on one reactor. Implements ``api.shutdown.GracefulShutdown``.
+
+    Thread rules: configure and start it from one thread; ``run`` makes the calling thread the owner; ``post``,
+    ``shutdown``, ``connection_count``, ``pool.stats()``, ``control``, ``metrics`` and ``probes`` from any.
+    """
+
+    role = Role.SERVER
+
+    def __init__(
+        self,
+        host: str | None = None,
+        port: int | None = None,
+        *,
+        unix: str | None = None,
+        tls: ServerTls | None = None,
+        config: ServerConfig | None = None,
+        middleware: Sequence[Middleware] = (),
+        registry: TransportRegistry | None = None,
+        clock: Clock | None = None,
+        poller: Callable[[], Poller] | None = None,
+        on_error: ErrorHook = log_error,
+        **settings: object,
+    ) -> None:
+        """Configure a server; nothing is opened yet.
+
+        ``host`` and ``port`` (0: the system chooses), or ``unix``, say where to listen; ``tls`` is a context or
+        the paths of certificate and key. ``settings`` are fields of ``ServerConfig`` and replace those of
+        ``config``. ``on_error`` gets what handlers and hooks raise. ``registry``, ``clock`` and ``poller`` (a
+        function that makes one) are seams for other transports and other time. Raises ``InvalidArgument``
+        naming every setting that is unknown or wrong.
+        """
+        super().__init__(middleware)
+        places = {"host": host, "port": port, "unix_path": unix}
+        settings.update({name: value for name, value in places.items() if value is not None})
+        self.control = ConfigControl(ServerConfig.from_mapping(settings, "Server", config))
+        """The configuration in force; change it with ``control.set_config``."""
+        self._tls = None if tls is None else server_context(tls)
+        self._registry = default_registry() if registry is None else registry
+        self._clock = SystemClock() if clock is None else clock
+        self._make_poller = poller
+        self._on_error = on_error
+        limits = self.config
+        self.pool = SlabBufferPool(limit_bytes=limits.pool_limit_bytes, leaks=limits.leaks)
+        """Where payload memory comes from."""
+        self.sessions = ShardedSessions(clock=self._clock)
+        """The sessions of the open connections."""
+        self.metrics = MetricsRegistry()
+        """Counters and gauges; see ``adapters/traffic.py`` for the names."""
+        self.probes = ProbeRegistry()
+        """The inside of the server, by name."""
+        self._life = threading.Lock()
+        self._phase = _Phase.CONFIGURED
+        self._drained = True
+        self._ended = threading.Event()
+        self._acceptors: list[Acceptor] = []
+        self._hub: Hub | None = None
+        self._reactor: PollReactor | None = None
+        self._door: Door | None = None
+
+    @property
+    def config(self) -> ServerConfig:
+        """The configuration in force."""
+        return self.control.config()
+
+    @property
+    def connection_count(self) -> int:
+        """Connections that exist now, connecting and closing ones included."""
+        return 0 if self._hub is None else len(self._hub.connections)
+
+    @property
+    def connections(self) -> Iterator[Connection]:
+        """The open connections, as a snapshot. The reactor's thread only."""
+        hub = self._running_hub()
+        return iter([each for each in hub.connections if each.status is SessionStatus.ACTIVE])
+
+    @property
+    def address(self) -> Address:
+        """Where it really listens (the chosen port, not 0). Raises ``InvalidState`` when it does not."""
+        if not self._acceptors:
+            raise InvalidState("the server does not listen", state=self._phase.value)
+        return self._acceptors[0].address
+
+    @property
+    def url(self) -> str:
+        """The URL to connect to; for a Unix socket ``ws+unix:`` and its path. Errors as ``address``."""
+        scheme = "ws" if self._tls is None else "wss"
+        address = self.address
+        return f"{scheme}+{address}" if isinstance(address, UnixAddress) else f"{scheme}://{address}"
+
+    def start(self) -> None:
+        """Listen. Peers may connect from now on; they are served once ``run`` is called.
+
+        Raises ``InvalidState`` when it was started before, and what ``TransportProvider.listen`` raises; the
+        server is then as before the call.
+        """
+        with self._life:
+            if self._phase is not _Phase.CONFIGURED:
+                raise InvalidState("a server starts once", state=self._phase.value)
+            config = self.config
+            reactor = PollReactor(
+                None if self._make_poller is None else self._make_poller(),
+                self._clock,
+                Inbox(config.inbox_capacity),
+                budget=config.reactor_budget,
+                spin_ns=config.spin_us * 1000,
+                on_error=self._report,
+            )
+            hub: Hub | None = None
+            try:
+                settings = ConnectionSettings.from_config(config)
+                traffic = Traffic(self.metrics)
+                hub = Hub(reactor, self.pool, settings, config.read_buffer_bytes, traffic, self._on_error)
+                self._door = self._make_door(hub, config)
+                self._acceptors = [self._listen(hub, config, self._door)]
+            except BaseException:
+                if hub is not None:
+                    hub.close()
+                reactor.close()
+                raise
+            self._reactor, self._hub = reactor, hub
+            self.control.on_reload(self._reload)
+            observe(self.metrics, self.probes, hub, self.pool, self.sessions)
+            self._phase = _Phase.STARTED
+
+    def run(self, *, handle_signals: bool = True) -> None:
+        """Start if need be, serve until ``shutdown``, and release everything.
+
+        On the main thread SIGINT and SIGTERM call ``shutdown``, unless ``handle_signals`` is false. Errors as
+        ``start``; ``InvalidState`` when it is running on another thread or has ended.
+        """
+        if self._phase is _Phase.CONFIGURED:
+            self.start()
+        hub = self._running_hub()
+        with self._life:
+            if hub.owner_id is not None:
+                raise InvalidState("the server is running already", state=self._phase.value)
+            hub.owner_id = get_ident()
+        try:
+            if handle_signals:
+                with signals_call(self._ask_to_drain):
+                    self._turn()
+            else:
+                self._turn()
+        finally:
+            self._release(hub)
+
+    @contextmanager
+    def background(self) -> Iterator[str]:
+        """Serve on a thread of its own for the length of the block, then shut down; yields ``url``."""
+        self.start()
+        url = self.url
+        thread = threading.Thread(target=self.run, kwargs={"handle_signals": False}, name=f"hioload-ws {url}")
+        thread.start()
+        try:
+            yield url
+        finally:
+            self.shutdown()
+            thread.join()
+
+    def post(self, function: Callable[[], object]) -> bool:
+        """Have ``function()`` run on the server's thread, from any thread; ``False`` when its inbox is full or
+        it has ended. Raises ``InvalidState`` before the start."""
+        if self._reactor is None:
+            raise InvalidState("the server has not started", state=self._phase.value)
+        return self._reactor.post(function)
+
+    def broadcast(
+        self,
+        data: SendableMessage,
+        *,
+        among: Iterable[Connection] | None = None,
+        exclude: Collection[Connection] = (),
+    ) -> int:
+        """Send one message to many: all open connections, or those of ``among``, without those of ``exclude``.
+
+        The frame is built once. Returns how many got it; those that are closing or whose send limit is reached
+        do not. The reactor's thread only. Errors as ``Connection.send``.
+        """
+        targets = self.connections if among is None else among
+        return broadcast(data, [each for each in targets if each not in exclude])
+
+    def shutdown(self, timeout_ns: Nanoseconds | None = None) -> bool:
+        """Stop accepting, ask every connection to close (code 1001), end when all have gone.
+
+        ``timeout_ns`` bounds the wait (``None``: ``shutdown_timeout_s``); connections that are left are dropped
+        then. Returns whether all ended by themselves. A second call waits for the same end. On the server's own
+        thread, and in signal handlers, it only begins the shutdown and returns ``False``.
+        """
+        with self._life:
+            hub = self._hub
+            if hub is None or hub.owner_id is None:
+                # Nobody turns the loop, so nobody else can end it.
+                self._release_idle()
+                return self._drained
+        if hub.owner_id == get_ident():
+            self._ask_to_drain(timeout_ns)
+            return False
+        while not self._ended.is_set() and not self.post(lambda: self._drain(timeout_ns)):
+            self._ended.wait(0.01)  # The inbox is full: the loop is busy emptying it.
+        self._ended.wait()
+        return self._drained
+
+    def opened(self, connection: WebSocketConnection) -> None:
+        """Tell the open handlers; what one raises closes the connection."""
+        self._tell_opened(OpenEvent(connection))
+
+    def closed(self, connection: WebSocketConnection, event: CloseEvent | None) -> None:
+        """Tell the close handlers; the last one to go ends a shutdown."""
+        if event is not None:
+            self._tell_closed(event, self._report)
+        if self._phase is _Phase.DRAINING:
+            self._stop_if_empty()
+
+    def _running_hub(self) -> Hub:
+        if self._hub is None or self._phase is _Phase.ENDED:
+            raise InvalidState("the server does not run", state=self._phase.value)
+        return self._hub
+
+    def _report(self, error: BaseException, origin: object) -> None:
+        if self._hub is None:
+            self._on_error(error, origin)
+        else:
+            self._hub.report(error, origin)
+
+    def _make_door(self, hub: Hub, config: ServerConfig) -> Door:
+        return Door(
+            hub,
+            self,
+            self._router,
+            self._request_hooks,
+            self.sessions,
+            _handshake_config(config),
+            config.max_connections,
+        )
+
+    def _listen(self, hub: Hub, config: ServerConfig, door: Door) -> Acceptor:
+        address: Address
+        if config.unix_path is not None:
+            provider, address = "unix", UnixAddress(config.unix_path)
+        else:
+            provider, address = "tcp", TcpAddress(config.host, config.port)
+        options = ListenOptions(backlog=config.backlog, tls=self._tls)
+        return Acceptor(hub, self._registry.get(provider).listen(address, options), door.admit)
+
+    def _reload(self, old: ServerConfig, new: ServerConfig) -> None:
+        """Put a changed configuration to work: for connections that are accepted from now on."""
+        hub, door = self._hub, self._door
+        if hub is not None and door is not None:
+            hub.settings = ConnectionSettings.from_config(new)
+            door.handshake_config = _handshake_config(new)
+            door.max_connections = new.max_connections
+
+    def _turn(self) -> None:
+        reactor = self._reactor
+        if reactor is not None and self._phase is not _Phase.ENDED:
+            reactor.run()
+
+    def _ask_to_drain(self, timeout_ns: Nanoseconds | None = None) -> None:
+        """Begin the shutdown from any point of the owner's work, a signal handler's included."""
+        reactor = self._reactor
+        if reactor is not None and not reactor.post(lambda: self._drain(timeout_ns)):
+            reactor.at_turn_end(lambda: self._drain(timeout_ns))
+
+    def _drain(self, timeout_ns: Nanoseconds | None) -> None:
+        if self._phase is not _Phase.STARTED:
+            return
+        self._phase = _Phase.DRAINING
+        self._close_listeners()
+        hub = self._running_hub()
+        for connection in tuple(hub.connections):
+            connection.close(_GOING_AWAY, "server shutting down")
+        if timeout_ns is None:
+            timeout_ns = ns(self.config.shutdown_timeout_s)
+        hub.reactor.scheduler.schedule(timeout_ns, self._force)
+        self._stop_if_empty()
+
+    def _force(self) -> None:
+        """The time is up: drop who is left."""
+        self._drained = False
+        for connection in tuple(self._running_hub().connections):
+            connection.finish(TimedOut("the server shut down and did not wait any longer"))
+
+    def _stop_if_empty(self) -> None:
+        hub = self._running_hub()
+        if not hub.connections:
+            hub.reactor.stop()
+
+    def _close_listeners(self) -> None:
+        acceptors, self._acceptors = self._acceptors, []
+        for acceptor in acceptors:
+            acceptor.close()
+
+    def _release_idle(self) -> None:
+        """End a server whose loop nobody turns."""
+        if self._phase is not _Phase.ENDED:
+            if self._hub is not None:
+                self._release(self._hub)
+            self._phase = _Phase.ENDED
+            self._ended.set()
+
+    def _release(self, hub: Hub) -> None:
+        """Let go of everything, after a shutdown or after the loop was interrupted."""
+        self._close_listeners()
+        for connection in tuple(hub.connections):
+            connection.finish(TimedOut("the server's loop was interrupted"))
+        self._phase = _Phase.ENDED
+        hub.close()
+        hub.reactor.close()
+        hub.owner_id = None
+        self.sessions.close()
+        self.pool.close()
+        self._ended.set()
+
+
+def _handshake_config(config: ServerConfig) -> HandshakeConfig:
+    allowed = config.origins
+    return HandshakeConfig(
+        subprotocols=config.subprotocols,
+        # Programs that are no browsers send no Origin; the check protects browsers' users (RFC 6455 §10.2).
+        check_origin=None if allowed is None else lambda origin, _: origin is None or origin in allowed,
+        max_head_bytes=config.max_head_bytes,
+        max_header_count=config.max_header_count,
+    )
+
+
+__all__ = ["Server"]

@@ -1,0 +1,38 @@
+"""TLS settings as people write them down: a context, or a certificate and its key.
+
+Who knows what a context is passes one and decides everything. For the others there are two files, and defaults
+of Python's ``ssl.create_default_context`` for the role: TLS 1.2 or newer, and on the client the peer's
+certificate and host name are checked (RFC 6455 §11.1.2).
+"""
+
+from __future__ import annotations
+
+import ssl
+from os import PathLike
+from typing import TypeAlias
+
+from ..api.errors import InvalidArgument
+
+CertificateFiles: TypeAlias = "tuple[str | PathLike[str], str | PathLike[str]]"
+"""Paths of a PEM file with the certificate (and its chain), and one with the private key."""
+
+ServerTls: TypeAlias = "ssl.SSLContext | CertificateFiles"
+"""A server-side context, or the files for one."""
+
+
+def server_context(choice: ServerTls) -> ssl.SSLContext:
+    """Return the context. Raises ``InvalidArgument`` for files that can't be read or do not fit together."""
+    if isinstance(choice, ssl.SSLContext):
+        return choice
+    certificate, key = choice
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        context.load_cert_chain(certificate, key)
+    except (OSError, ssl.SSLError) as error:
+        raise InvalidArgument(
+            f"no TLS with these files: {error}", certificate=str(certificate), key=str(key)
+        ) from error
+    return context
+
+
+__all__ = ["CertificateFiles", "ServerTls", "server_context"]

@@ -1,0 +1,194 @@
+"""Wire: a transport at work in a reactor, and the batch that waits to be sent on it.
+
+This is the half of a connection that knows bytes and readiness, and nothing of WebSocket. It gathers what is
+to be sent and gives it to the transport in one call; it watches the handle for what makes sense now; and when
+the peer does not read, it stops reading from the peer: between the two water marks that is all the
+back-pressure there is, and it is enough, because every byte that is waiting has been counted.
+
+Ownership: parts that are ``Buffer`` are retained from ``_queue_buffer`` until the transport has taken them
+over. Views are borrowed: whoever queues one sees to it that ``flush`` comes before the memory changes.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+from ..api.buffer import Buffer
+from ..api.errors import ConnectionLost
+from ..api.poller import FAILED, READABLE, WRITABLE, Interest, Readiness
+from ..api.transport import Address, Features, Sendable, Transport
+from .hub import Hub
+
+
+class Wire(ABC):
+    """Base of connections. Thread rules: the reactor's thread."""
+
+    __slots__ = (
+        "_dirty",
+        "_held",
+        "_hub",
+        "_interest",
+        "_out",
+        "_paused",
+        "_pending_bytes",
+        "_queued_bytes",
+        "_reading",
+        "_settings",
+        "_transport",
+    )
+
+    def __init__(self, hub: Hub, transport: Transport) -> None:
+        """Watch the transport; it is owned from here on. Raises what ``Reactor.register`` raises; the
+        transport is still the caller's then."""
+        self._hub = hub
+        self._settings = hub.settings
+        self._transport = transport
+        self._out: list[Sendable] = []
+        self._held: list[Buffer] | None = None
+        self._queued_bytes = 0
+        # What the transport said it had not sent, when it was last asked.
+        self._pending_bytes = 0
+        self._dirty = False
+        # Whether the peer may still send; false from the end of its stream on.
+        self._reading = True
+        # Whether we have stopped to read because the peer does not.
+        self._paused = False
+        self._interest: Interest = READABLE | transport.interest
+        hub.reactor.register(transport.handle, self._interest, self._on_ready)
+
+    @property
+    def peer_address(self) -> Address:
+        """Address of the other end, also after the connection closed."""
+        return self._transport.peer_address
+
+    @property
+    def local_address(self) -> Address:
+        """Address of this end, also after the connection closed."""
+        return self._transport.local_address
+
+    @property
+    def pending_bytes(self) -> int:
+        """Bytes accepted for sending that the system has not taken yet, those of this turn's batch included."""
+        return self._pending_bytes + self._queued_bytes
+
+    def features(self) -> Features:
+        """Return what the connection's transport can do."""
+        return self._transport.features()
+
+    def flush(self) -> None:
+        """Give the batch to the transport in one call. Harmless when there is none."""
+        self._dirty = False
+        out = self._out
+        if not out:
+            return
+        try:
+            self._pending_bytes = self._transport.send(out)
+        except ConnectionLost as error:
+            self._pending_bytes = 0
+            self._lost(error)
+        finally:
+            self._drop_batch()
+        if self._pending_bytes or self._interest != READABLE:
+            self._settle()
+
+    def _queue(self, parts: Sequence[Sendable]) -> None:
+        """Append parts to the batch, and see to it that the batch is sent: at the end of this connection's
+        own turn, else of the reactor's."""
+        for part in parts:
+            self._out.append(part)
+            self._queued_bytes += len(part)
+        self._ask_for_flush()
+
+    def _ask_for_flush(self) -> None:
+        if self._hub.current is not self and not self._dirty:
+            self._dirty = True
+            self._hub.send_at_turn_end(self)
+
+    def _hold(self, buffer: Buffer) -> None:
+        """Keep a buffer alive until the transport has taken the batch."""
+        buffer.retain()
+        if self._held is None:
+            self._held = [buffer]
+        else:
+            self._held.append(buffer)
+
+    def _drop_batch(self) -> None:
+        """Forget the batch, sent or not, and let go of its buffers."""
+        self._out.clear()
+        self._queued_bytes = 0
+        held = self._held
+        if held is not None:
+            self._held = None
+            for buffer in held:
+                buffer.release()
+
+    def _settle(self) -> None:
+        """After anything moved: apply the water marks, and watch the handle for what makes sense now."""
+        if self._closed():
+            return
+        transport = self._transport
+        self._pending_bytes = pending_bytes = transport.pending_bytes
+        if self._paused:
+            if pending_bytes <= self._settings.low_water_bytes:
+                self._paused = False
+                if transport.buffered:
+                    # No poller sees these bytes, so nobody else will tell us to go on.
+                    self._hub.reactor.at_turn_end(self._read_on)
+        elif pending_bytes > self._settings.high_water_bytes:
+            self._paused = True
+        interest = transport.interest
+        if self._reading and not self._paused:
+            interest |= READABLE
+        if interest != self._interest:
+            self._interest = interest
+            self._hub.reactor.modify(transport.handle, interest)
+
+    def _on_ready(self, readiness: Readiness) -> None:
+        """Called by the reactor."""
+        try:
+            if readiness != READABLE:
+                self._transport.flush()
+                self._settle()
+                self._sent()
+                if self._closed() or not readiness & (READABLE | FAILED):
+                    return
+                if not self._reading:
+                    if readiness & FAILED and not readiness & WRITABLE:
+                        raise ConnectionLost("the peer hung up")
+                    return
+            self._read()
+        except ConnectionLost as error:
+            self._lost(error)
+
+    def _read_on(self) -> None:
+        """Read what no poller will announce, if the connection still wants it."""
+        if not self._closed() and self._reading:
+            self._on_ready(READABLE)
+
+    def _release(self) -> None:
+        """Unwatch and close the transport, and drop what was not sent."""
+        self._hub.reactor.unregister(self._transport.handle)
+        self._transport.close()
+        self._drop_batch()
+        self._pending_bytes = 0
+        self._reading = False
+
+    @abstractmethod
+    def _closed(self) -> bool:
+        """Whether ``_release`` was called."""
+
+    @abstractmethod
+    def _read(self) -> None:
+        """Receive what has arrived; may raise ``ConnectionLost``."""
+
+    @abstractmethod
+    def _sent(self) -> None:
+        """The transport was flushed."""
+
+    @abstractmethod
+    def _lost(self, error: ConnectionLost) -> None:
+        """The stream is broken."""
+
+
+__all__ = ["Wire"]
