@@ -178,6 +178,8 @@ class TlsTransport:
         if self._output_ended:
             raise InvalidState("sending was ended by shutdown", state="output ended")
         try:
+            if self._inner.pending_bytes:
+                self._inner.flush()
             self._outgoing.send(batch, self._write)
         except (ssl.SSLError, ConnectionLost) as error:
             raise self._lose(error) from error
@@ -267,7 +269,7 @@ class TlsTransport:
     def _write(self, views: Sequence[ReadableMemory]) -> int:
         """Encrypt ``views`` and give them to the layer below while that sends on; see ``outgoing.Write``."""
         engine = self._engine
-        if not engine.established or (self._inner.pending_bytes and self._inner.flush()):
+        if not engine.established or self._inner.pending_bytes:
             return 0
         taken = 0
         for part in views:

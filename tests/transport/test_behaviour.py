@@ -1,0 +1,478 @@
+"""The contract of ``api.transport``, kept by every kind of transport."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+import pytest
+
+from hioload_ws.api.errors import (
+    ConnectionLost,
+    InvalidArgument,
+    InvalidState,
+    NotSupported,
+    ResourceExhausted,
+    TransportClosed,
+    UseAfterRelease,
+)
+from hioload_ws.api.poller import READABLE, WRITABLE
+from hioload_ws.api.registry import ConnectOptions, ListenOptions
+from hioload_ws.api.transport import END_OF_STREAM, WOULD_BLOCK, Sendable, TcpAddress, Transport
+from hioload_ws.pool.buffer_pool import SlabBufferPool
+from tests.transport.conftest import Bench, Link, raw_socket, wait_readable
+
+LARGE = random.Random(5).randbytes(16 << 20)
+
+
+def test_a_new_transport_wants_nothing_and_has_nothing_to_read(link: Link) -> None:
+    for end in (link.client, link.server):
+        assert end.recv_into(bytearray(10)) == WOULD_BLOCK
+        assert (end.interest, end.pending_bytes, end.buffered) == (0, 0, False)
+
+
+def test_a_batch_of_all_kinds_of_memory_arrives_in_order(link: Link, pool: SlabBufferPool) -> None:
+    with pool.acquire(5) as buffer:
+        buffer.data()[:] = b"owned"
+        batch: list[Sendable] = [b"one ", memoryview(b"two "), b"", bytearray(b"three "), buffer]
+        assert link.client.send(batch) == 0
+        assert buffer.ref_count == 1
+    assert link.receive(link.server, link.client, 19) == b"one two three owned"
+
+
+def test_empty_batches_and_items_send_nothing(link: Link) -> None:
+    assert link.client.send([]) == 0
+    assert link.client.send([b"", bytearray(), memoryview(b"")]) == 0
+    link.client.shutdown()
+    link.receive_end(link.server, link.client)
+
+
+def test_a_view_of_wide_items_is_sent_byte_by_byte(link: Link) -> None:
+    link.client.send([memoryview(b"abcdefgh").cast("I"), memoryview(b"12345678").cast("B", (2, 4))])
+    assert link.receive(link.server, link.client, 16) == b"abcdefgh12345678"
+
+
+@pytest.mark.parametrize("small", [False, True])
+def test_sixteen_mebibytes_arrive_byte_by_byte_both_ways_at_once(link: Link, small: bool) -> None:
+    if small:
+        link.make_small()
+    large = LARGE[: 1 << 20] if small else LARGE
+    ends = (link.client, link.server)
+    got = {link.client: bytearray(), link.server: bytearray()}
+    for end in ends:
+        end.send([large[:100], memoryview(large)[100:]])
+    buffer = bytearray(100_000)
+    while any(len(content) < len(large) for content in got.values()):
+        for end in ends:
+            if end.interest & WRITABLE:
+                end.flush()
+            count = end.recv_into(buffer)
+            if count != WOULD_BLOCK:
+                got[end] += buffer[:count]
+    assert all(content == large for content in got.values())
+    assert [end.flush() for end in ends] == [0, 0]
+
+
+def test_more_parts_than_one_call_can_take_arrive_in_order(link: Link) -> None:
+    parts = [number.to_bytes(3, "big") for number in range(5000)] + [bytes([n % 256]) * 2000 for n in range(1500)]
+    link.client.send(parts)
+    whole = b"".join(parts)
+    assert link.receive(link.server, link.client, len(whole)) == whole
+
+
+def test_receiving_never_writes_beyond_the_count(link: Link) -> None:
+    link.client.send([b"abc"])
+    buffer = bytearray(b"." * 10)
+    assert link.receive(link.server, link.client, 0) == b""
+    wait_readable(link.server)
+    assert link.server.recv_into(buffer) == 3
+    assert buffer == b"abc......."
+
+
+def test_receiving_into_a_part_of_a_pooled_buffer_touches_only_that(link: Link, pool: SlabBufferPool) -> None:
+    link.client.send([b"abcdef"])
+    wait_readable(link.server)
+    with pool.acquire(10) as buffer:
+        buffer.data()[:] = b"." * 10
+        assert link.server.recv_into(buffer.data()[2:5]) == 3
+        assert buffer.copy() == b"..abc....."
+    assert link.receive(link.server, link.client, 3) == b"def"
+
+
+def test_a_count_below_the_room_means_that_nothing_more_is_there(link: Link) -> None:
+    link.client.send([bytes(40_000)])
+    buffer, total = bytearray(3000), 0
+    while total < 40_000:
+        if not link.server.buffered:
+            wait_readable(link.server)
+        total += link.server.recv_into(buffer)
+    assert link.server.recv_into(buffer) == WOULD_BLOCK
+    assert not link.server.buffered
+
+
+@pytest.mark.parametrize("buffer", [bytearray(), memoryview(bytearray()), memoryview(b"readonly")])
+def test_receiving_into_no_room_or_read_only_memory_is_refused(
+    link: Link, buffer: bytearray | memoryview
+) -> None:
+    with pytest.raises(InvalidArgument):
+        link.server.recv_into(buffer)
+    link.client.send([b"x"])
+    assert link.receive(link.server, link.client, 1) == b"x"
+
+
+def test_receiving_into_memory_with_gaps_is_refused(link: Link) -> None:
+    with pytest.raises(InvalidArgument):
+        link.server.recv_into(memoryview(bytearray(10))[::2])
+
+
+@pytest.mark.parametrize("item", ["text", 5, None, memoryview(b"abcdef")[::2]])
+def test_a_batch_with_something_unsendable_is_refused_as_a_whole(link: Link, item: Sendable) -> None:
+    with pytest.raises(InvalidArgument):
+        link.client.send([b"not this", item])
+    link.client.send([b"but this"])
+    assert link.receive(link.server, link.client, 8) == b"but this"
+
+
+def test_a_batch_with_a_released_buffer_is_refused_as_a_whole(link: Link, pool: SlabBufferPool) -> None:
+    buffer = pool.acquire(5)
+    buffer.release()
+    with pytest.raises(UseAfterRelease):
+        link.client.send([b"not this", buffer])
+    link.client.send([b"but this"])
+    assert link.receive(link.server, link.client, 8) == b"but this"
+
+
+def test_back_pressure_is_visible_and_goes_away(link: Link) -> None:
+    total = link.fill()
+    assert 0 < link.client.pending_bytes <= total + 1000
+    assert link.client.interest & WRITABLE
+    link.receive(link.server, link.client, total)
+    assert (link.client.flush(), link.client.pending_bytes, link.client.interest) == (0, 0, 0)
+
+
+def test_pending_memory_is_kept_by_its_kind(link: Link, pool: SlabBufferPool) -> None:
+    total = link.fill()
+    borrowed = bytearray(b"borrowed")
+    with pool.acquire(5) as buffer:
+        buffer.data()[:] = b"owned"
+        link.client.send([borrowed, memoryview(borrowed)[:4], buffer, b"bytes", buffer])
+        assert buffer.ref_count == 3
+    borrowed[:] = b"--------"
+    assert buffer.ref_count == 2
+    got = link.receive(link.server, link.client, total + 27)
+    assert got[total:] == b"borrowedborrownedbytesowned"[:0] + b"borrowedborr" + b"ownedbytesowned"
+    assert buffer.ref_count == 0
+
+
+def test_a_buffer_that_is_sent_in_part_stays_retained_until_its_last_byte(link: Link, pool: SlabBufferPool) -> None:
+    size = 8 << 20
+    buffer = pool.acquire(size)
+    buffer.data()[:] = LARGE[:size]
+    assert link.client.send([b"head", buffer]) > 0
+    assert buffer.ref_count == 2
+    buffer.release()
+    assert link.receive(link.server, link.client, size + 4) == b"head" + LARGE[:size]
+    assert (link.client.flush(), buffer.ref_count) == (0, 0)
+
+
+def test_sending_goes_on_with_what_is_pending_when_there_is_room_again(link: Link) -> None:
+    total = link.fill()
+    before = link.client.pending_bytes
+    buffer, got = bytearray(1 << 20), 0
+    while link.client.pending_bytes >= before:
+        count = link.server.recv_into(buffer)
+        got += max(count, 0)
+        link.client.send([b""])
+    link.receive(link.server, link.client, total - got)
+
+
+def test_water_marks_alternate_and_start_with_true(link: Link) -> None:
+    seen: list[bool] = []
+    link.client.set_water_marks(100_000, 10_000, seen.append)
+    link.client.send([b"few"])
+    assert seen == []
+    link.receive(link.server, link.client, 3)
+    for turn in (1, 2):
+        total = 0
+        while len(seen) < 2 * turn - 1:
+            total += 30_000
+            link.client.send([bytes(30_000)])
+        assert link.client.pending_bytes > 100_000
+        link.receive(link.server, link.client, total)
+        link.client.flush()
+        assert seen == [True, False] * turn
+
+
+def test_water_marks_set_above_are_told_at_the_next_call(link: Link) -> None:
+    link.fill()
+    seen: list[bool] = []
+    link.client.set_water_marks(0, 0, seen.append)
+    assert seen == []
+    link.client.flush()
+    assert seen == [True]
+    link.client.set_water_marks(0, 0, None)
+    link.client.send([b"more"])
+    assert seen == [True]
+
+
+def test_a_producer_may_send_from_within_the_water_marks(link: Link) -> None:
+    seen: list[bool] = []
+
+    def on_change(above: bool) -> None:
+        seen.append(above)
+        if not above and len(seen) == 2:
+            link.client.send([bytes(3)])
+
+    link.client.set_water_marks(0, 0, on_change)
+    total = link.fill() + 3
+    link.receive(link.server, link.client, total)
+    assert link.client.flush() == 0
+    assert seen == [True, False]
+
+
+def test_a_producer_may_close_from_within_the_water_marks(link: Link) -> None:
+    link.client.set_water_marks(1000, 0, lambda above: link.client.close())
+    assert link.client.send([LARGE]) == 0
+    with pytest.raises(TransportClosed):
+        link.client.send([b"x"])
+
+
+@pytest.mark.parametrize("marks", [(1, 2), (5, -1), (-1, -1)])
+def test_water_marks_out_of_order_are_refused(link: Link, marks: tuple[int, int]) -> None:
+    with pytest.raises(InvalidArgument):
+        link.client.set_water_marks(*marks, None)
+
+
+def test_shutdown_ends_one_direction_only(link: Link) -> None:
+    link.client.send([b"last words"])
+    link.client.shutdown()
+    link.client.shutdown()
+    with pytest.raises(InvalidState):
+        link.client.send([b"more"])
+    assert link.receive(link.server, link.client, 10) == b"last words"
+    link.receive_end(link.server, link.client)
+    link.server.send([b"heard you"])
+    assert link.receive(link.client, link.server, 9) == b"heard you"
+    link.server.shutdown()
+    link.receive_end(link.client, link.server)
+
+
+def test_the_end_of_the_stream_stays(link: Link) -> None:
+    link.client.shutdown()
+    link.receive_end(link.server, link.client)
+    assert [link.server.recv_into(bytearray(9)) for _ in range(3)] == [END_OF_STREAM] * 3
+    assert not link.server.buffered
+
+
+def test_data_and_end_in_one_go_are_both_received(link: Link) -> None:
+    link.client.send([b"abc"])
+    link.client.shutdown()
+    wait_readable(link.server)
+    buffer = bytearray(100)
+    assert link.server.recv_into(buffer) == 3
+    while not link.server.buffered and link.server.recv_into(buffer) == WOULD_BLOCK:
+        wait_readable(link.server)
+    assert link.server.recv_into(buffer) == END_OF_STREAM
+
+
+def test_shutdown_waits_for_what_is_pending(link: Link) -> None:
+    total = link.fill()
+    link.client.shutdown()
+    with pytest.raises(InvalidState):
+        link.client.send([b"more"])
+    link.receive(link.server, link.client, total)
+    link.client.flush()
+    link.receive_end(link.server, link.client)
+
+
+def test_data_that_waits_survives_our_own_shutdown(link: Link) -> None:
+    link.server.send([LARGE[:50_000]])
+    wait_readable(link.client)
+    buffer = bytearray(10)
+    assert link.client.recv_into(buffer) == 10
+    link.client.shutdown()
+    assert link.receive(link.client, link.server, 49_990) == LARGE[10:50_000]
+
+
+@pytest.mark.parametrize("call", ["recv_into", "send", "flush"])
+def test_a_reset_is_met_by_each_call_and_stays(link: Link, pool: SlabBufferPool, call: str) -> None:
+    link.fill()
+    buffer = pool.acquire(10)
+    link.client.send([buffer, b"x"])
+    buffer.release()
+    assert buffer.ref_count == 1
+    link.reset_by_peer()
+    calls: dict[str, Callable[[], object]] = {
+        "recv_into": lambda: link.client.recv_into(bytearray(10)),
+        "send": lambda: link.client.send([b"x"]),
+        "flush": link.client.flush,
+    }
+    with pytest.raises(ConnectionLost) as caught:
+        while True:  # what arrived before the reset is read first; what fits into the system is sent first
+            assert calls[call]() != END_OF_STREAM
+    assert isinstance(caught.value.__cause__, (OSError, ConnectionLost))
+    assert caught.value.context["errno"]
+    assert (link.client.pending_bytes, buffer.ref_count) == (0, 0)
+    for again in calls.values():
+        with pytest.raises(ConnectionLost):
+            again()
+    link.client.shutdown()
+    assert link.client.interest == 0 and not link.client.buffered
+    link.client.close()
+    with pytest.raises(TransportClosed):
+        link.client.flush()
+
+
+def test_a_peer_that_is_gone_breaks_sending(link: Link) -> None:
+    link.server.close()
+    with pytest.raises(ConnectionLost):
+        for _ in range(1000):
+            link.client.send([bytes(65536)])
+            wait_readable(link.client)
+
+
+def test_shutdown_of_a_connection_that_is_gone_is_quiet(link: Link) -> None:
+    link.reset_by_peer()
+    link.client.shutdown()
+    with pytest.raises(ConnectionLost):
+        while True:
+            link.client.recv_into(bytearray(10))
+            link.client.flush()
+
+
+def test_close_drops_what_is_pending_and_releases_it(link: Link, pool: SlabBufferPool) -> None:
+    link.fill()
+    with pool.acquire(10) as buffer:
+        link.client.send([buffer])
+        assert buffer.ref_count == 2
+        link.client.close()
+        assert buffer.ref_count == 1
+    link.client.close()
+
+
+def test_after_close_everything_raises_but_the_addresses_and_features(link: Link) -> None:
+    end = link.client
+    before = end.features()
+    end.close()
+    end.close()
+    calls: list[Callable[[], object]] = [
+        lambda: end.handle,
+        lambda: end.interest,
+        lambda: end.buffered,
+        lambda: end.pending_bytes,
+        lambda: end.recv_into(bytearray(1)),
+        lambda: end.send([b"x"]),
+        lambda: end.send([]),
+        end.flush,
+        end.shutdown,
+        lambda: end.set_water_marks(1, 0, None),
+    ]
+    for call in calls:
+        with pytest.raises(TransportClosed):
+            call()
+    assert end.features() == before
+    assert end.peer_address == link.listener.address
+    assert end.local_address == link.server.peer_address or "unix" in link.kind
+
+
+def test_addresses_name_the_two_ends(link: Link) -> None:
+    assert link.client.peer_address == link.server.local_address == link.listener.address
+    assert link.client.local_address == link.server.peer_address
+    link.server.close()
+    assert link.server.local_address == link.listener.address
+
+
+def test_features_say_what_kind_it_is(link: Link) -> None:
+    features = link.client.features()
+    assert features.name == ("tls+" if link.tls else "") + link.kind.rstrip("46").split("-")[-1 if link.tls else 0]
+    assert features.descriptor and features.batch and features.half_close
+    assert features.tls == link.tls == (not features.zero_copy)
+    assert not features.shared_memory and not features.numa_aware
+
+
+def test_a_listener_is_readable_while_connections_wait_and_accepts_in_batches(bench: Bench, kind: str) -> None:
+    listener = bench.listen(kind)
+    assert list(listener.accept_batch(5)) == []
+    clients = [bench.connect(kind, listener.address) for _ in range(5)]
+    accepted: list[Transport] = []
+    while len(accepted) < 5:
+        wait_readable(listener)
+        batch = listener.accept_batch(2)
+        assert 1 <= len(batch) <= 2
+        accepted += batch
+    for end in accepted:
+        bench.keep(end)
+    assert list(listener.accept_batch(5)) == []
+    assert len({end.handle for end in accepted + clients}) == 10
+
+
+def test_accepting_none_is_refused(bench: Bench, kind: str) -> None:
+    with pytest.raises(InvalidArgument):
+        bench.listen(kind).accept_batch(0)
+
+
+def test_a_closed_listener_accepts_nothing_but_what_it_accepted_lives_on(link: Link) -> None:
+    address = link.listener.address
+    link.listener.close()
+    link.listener.close()
+    assert link.listener.address == address
+    with pytest.raises(TransportClosed):
+        link.listener.accept_batch(1)
+    with pytest.raises(TransportClosed):
+        _ = link.listener.handle
+    link.client.send([b"still here"])
+    assert link.receive(link.server, link.client, 10) == b"still here"
+
+
+def test_an_address_can_be_used_again_after_close(bench: Bench, kind: str) -> None:
+    listener = bench.listen(kind)
+    listener.close()
+    again = bench.provider(kind).listen(listener.address, ListenOptions())
+    bench.keep(again)
+    assert again.address == listener.address
+
+
+def test_connecting_where_nobody_listens_is_a_loss_now_or_at_the_first_call(bench: Bench, kind: str) -> None:
+    listener = bench.listen(kind)
+    listener.close()
+    with pytest.raises(ConnectionLost):
+        client = bench.connect(kind, listener.address)
+        while True:
+            client.flush()
+
+
+def test_a_backlog_below_one_is_refused(bench: Bench, kind: str) -> None:
+    with pytest.raises(InvalidArgument):
+        bench.listen(kind, backlog=0)
+
+
+def test_foreign_addresses_are_refused(bench: Bench, kind: str) -> None:
+    provider = bench.provider(kind)
+    foreign = bench.address("memory" if "tcp" in kind else "tcp4")
+    with pytest.raises(NotSupported):
+        provider.listen(foreign, ListenOptions())
+    with pytest.raises(NotSupported):
+        provider.connect(foreign, ConnectOptions())
+
+
+@pytest.mark.parametrize("kind", ["unix-path", "unix-abstract", "memory"])
+def test_a_full_queue_of_connections_refuses_the_next(bench: Bench, kind: str) -> None:
+    listener = bench.listen(kind, backlog=2)
+    with pytest.raises(ResourceExhausted):
+        for _ in range(10):
+            bench.connect(kind, listener.address)
+    for end in listener.accept_batch(1):
+        end.close()
+    bench.connect(kind, listener.address)
+
+
+@pytest.mark.parametrize("kind", ["unix-path", "unix-abstract", "memory"])
+def test_sharing_an_address_is_not_supported(bench: Bench, kind: str) -> None:
+    with pytest.raises(NotSupported):
+        bench.provider(kind).listen(bench.address(kind), ListenOptions(reuse_port=True))
+
+
+def test_interest_never_asks_for_writing_without_anything_to_write(link: Link) -> None:
+    raw_socket(link.client)
+    assert not link.client.interest & WRITABLE and not link.client.interest & READABLE
+    assert link.client.local_address != TcpAddress("", 0)
