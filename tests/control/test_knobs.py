@@ -85,7 +85,7 @@ def test_a_knob_knows_what_its_field_says() -> None:
 
 
 def test_the_type_is_shown_by_name_where_annotations_are_not_text() -> None:
-    kind = dataclass(frozen=True)(type("Made", (), {"__annotations__": {"a": int}, "a": 1}))
+    kind: type[Any] = dataclass(frozen=True)(type("Made", (), {"__annotations__": {"a": int}, "a": 1}))
     assert knobs_of(kind)["a"].kind == "int"
 
 

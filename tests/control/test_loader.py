@@ -132,6 +132,7 @@ def test_a_file_that_cannot_be_read_raises_what_the_system_says(file: Path) -> N
         ("a = [\n'port = 2',\n'''\nport = 3''']\nport = 1", 5),
         ("port = 1\n[a]\nport = 2", 1),
         ("a = 1", None),
+        ('"po\\u0072t" = 1\n[a]\nport = 2', None),
         ('a = """\nport = 2\n"""', None),
     ],
 )

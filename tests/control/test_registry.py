@@ -276,7 +276,7 @@ def test_readers_never_see_half_of_a_change_and_hooks_hear_of_an_unbroken_chain(
         for number in range(offset, 300 + offset, 3):
             control.set_config(once=number, twice=2 * number)
             with pytest.raises(InvalidArgument):
-                control.set_config(once=number + 1)
+                control.set_config(twice=1)  # agrees with nothing, whatever the others set
 
     control.on_reload(lambda old, new: chain.append((old, new)))
     first = control.config()
@@ -324,16 +324,17 @@ def test_random_edits_are_whole_or_nothing_and_each_hook_ends_up_where_the_confi
 
     for place in range(3):
         control.on_reload(hook(place))
-    for changes, place in edits:
-        old, refusing[0] = control.config(), place
+    for changes, refuser in edits:
+        old = control.config()
+        refusing[0] = refuser
         told_counts[:] = [0] * 3
         try:
             new = control.set_config(**changes)
         except InvalidArgument:
             assert told_counts == [0] * 3 and control.config() is old
         except OSError:
-            assert place is not None and control.config() is old
-            assert told_counts == [2] * place + [0] * (3 - place)
+            assert refuser is not None and control.config() is old
+            assert told_counts == [2] * refuser + [0] * (3 - refuser)
         else:
             assert told_counts == [int(new != old)] * 3
             assert control.config() is new
