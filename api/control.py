@@ -8,30 +8,31 @@ If a hook refuses, nothing has changed.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Generic, Protocol, TypeAlias, TypeVar
+from typing import Protocol, TypeAlias, TypeVar
 
 from .debug import Probe
 
 C = TypeVar("C")
+C_co = TypeVar("C_co", covariant=True)
 
 ReloadHook: TypeAlias = Callable[[C, C], object]
 """Called with the old and the new configuration, once per change; raising refuses the change and rolls
 back."""
 
 
-class Control(Protocol, Generic[C]):
-    """Holds the configuration in force; ``C`` is a frozen dataclass.
+class Control(Protocol[C_co]):
+    """Holds the configuration in force; ``C_co`` is the type of the configuration, a frozen dataclass.
 
     Thread rules: any thread; readers never wait.
     """
 
-    def config(self) -> C:
+    def config(self) -> C_co:
         """Return the snapshot in force.
 
         It never changes; ask again to see a later one. Hooks may call it: they see the old one.
         """
 
-    def set_config(self, **changes: object) -> C:
+    def set_config(self, **changes: object) -> C_co:
         """Replace some fields and return the snapshot in force afterwards.
 
         All or nothing: unknown fields, wrong types, values out of range and fields that can't change live
@@ -40,7 +41,7 @@ class Control(Protocol, Generic[C]):
         A change to equal values calls no hook. Raises ``InvalidState`` when called from a hook.
         """
 
-    def on_reload(self, hook: ReloadHook[C]) -> Callable[[], None]:
+    def on_reload(self, hook: ReloadHook[C_co]) -> Callable[[], None]:
         """Add a hook, called in order of registration; return a function that removes it."""
 
     def stats(self) -> Mapping[str, object]:
