@@ -1,7 +1,7 @@
 """The room of control: configuration, metrics and probes. See README.md."""
 
 from .config import ServerConfig
-from .knobs import Knob, knob
+from .knobs import Knob, knob, values_of
 from .loader import from_environment, load_toml
 from .metrics import BucketHistogram, Family, MetricsRegistry, SimpleCounter, SimpleGauge
 from .probes import ProbeRegistry, platform_probe
@@ -24,4 +24,5 @@ __all__ = [
     "load_toml",
     "platform_probe",
     "render",
+    "values_of",
 ]

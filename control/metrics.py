@@ -235,7 +235,8 @@ class MetricsRegistry:
         labels: Mapping[str, str],
         bounds: tuple[float, ...] = (),
     ) -> _S:
-        """Return the series of a name and labels, or ``made``, which is now it. Nothing changes on errors."""
+        """Return the series of a name and labels, or ``made``, which is now it. No series changes on
+        errors."""
         _check_words(name, labels)
         key = tuple(sorted(labels.items()))
         with self._lock:
@@ -249,9 +250,10 @@ class MetricsRegistry:
                 if len(family.series) >= self._max_series:
                     raise ResourceExhausted("too many series of one name", name=name, limit=self._max_series)
                 series = family.series.setdefault(key, made)
+            if not isinstance(series, wanted):
+                message = "this gauge gets its value in another way"
+                raise AlreadyExists(message, name=name, labels=dict(labels))
             family.help = family.help or help
-        if not isinstance(series, wanted):
-            raise AlreadyExists("this gauge gets its value in another way", name=name, labels=dict(labels))
         return series
 
     def _check_untaken(self, name: str, kind: str) -> None:

@@ -121,7 +121,9 @@ def test_an_origin_is_a_scheme_and_a_host(origin: str) -> None:
     assert ServerConfig(origins=(origin,)).origins == (origin,)
 
 
-@pytest.mark.parametrize("origin", ["https://example.com/", "example.com", "*", "", "https://a b", "https://a\n"])
+@pytest.mark.parametrize(
+    "origin", ["https://example.com/", "example.com", "*", "", "https://a b", "https://a\n"]
+)
 def test_what_no_browser_ever_sends_as_an_origin_is_refused(origin: str) -> None:
     with pytest.raises(InvalidArgument):
         ServerConfig(origins=(origin,))

@@ -52,7 +52,9 @@ class Shape(Protocol):
         ("unresolved", [1], []),
     ],
 )
-def test_a_value_fits_its_type_without_conversion(hint: object, good: list[object], bad: list[object]) -> None:
+def test_a_value_fits_its_type_without_conversion(
+    hint: object, good: list[object], bad: list[object]
+) -> None:
     assert [value for value in good if not fits(hint, value)] == []
     assert [value for value in bad if fits(hint, value)] == []
 

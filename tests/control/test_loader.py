@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from hioload_ws.api.errors import InvalidArgument
 from hioload_ws.control.config import MIB, ServerConfig
+from hioload_ws.control.knobs import values_of
 from hioload_ws.control.loader import find_line, from_environment, load_toml, parse_text
+from hioload_ws.control.registry import ConfigControl
 
 
 @pytest.fixture
@@ -44,6 +46,17 @@ def test_a_file_goes_over_the_defaults_or_over_a_base(file: Path) -> None:
     base = ServerConfig(port=1, backlog=7)
     assert load_toml(str(file), base) == ServerConfig.from_mapping(values, base=base)
     assert load_toml(file, base).backlog == 7
+
+
+def test_a_file_that_is_read_again_changes_what_is_live_and_is_refused_for_the_rest(file: Path) -> None:
+    control = ConfigControl(ServerConfig())
+    file.write_text("ping_interval_s = 7.0\nport = 9001\n")
+    control.set_config(**values_of(load_toml(file, control.config())))
+    assert control.config() == ServerConfig(ping_interval_s=7.0)
+    file.write_text("ping_interval_s = 8.0\nport = 80\n")
+    with pytest.raises(InvalidArgument, match="port can't change while running"):
+        control.set_config(**values_of(load_toml(file, control.config())))
+    assert control.config().ping_interval_s == 7.0
 
 
 def test_an_empty_file_changes_nothing(file: Path) -> None:

@@ -14,5 +14,6 @@ def clock() -> VirtualClock:
 
 @pytest.fixture
 def reported() -> list[tuple[BaseException, object]]:
-    """Return the list that collects (exception, function) when its ``append`` is used through ``on_error``."""
+    """Return the list that collects (exception, function) when its ``append`` is used through
+    ``on_error``."""
     return []

@@ -1,4 +1,5 @@
-"""The store: atomic get-or-create, an exact limit, deadlines that cost nothing while none is due, and its size."""
+"""The store: atomic get-or-create, an exact limit, deadlines that cost nothing while none is due, and its
+size."""
 
 from __future__ import annotations
 
