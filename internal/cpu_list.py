@@ -2,7 +2,8 @@
 
 This is the "list format" of cpuset(7): decimal numbers and ranges with both ends included, separated by
 commas; an empty text is the empty set. The kernel writes them sorted and without overlaps; people who type
-them into a configuration do not, so any order and repetition is read. """
+them into a configuration do not, so any order and repetition is read.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +25,8 @@ def parse_cpu_list(text: str) -> tuple[int, ...]:
     """Return the numbers of a CPU list, ascending, each once.
 
     White space around the list and its parts is skipped. Raises ``InvalidArgument`` for anything that is not
-    a list, a range that runs backwards, and numbers above ``MAX_ID``. """
+    a list, a range that runs backwards, and numbers above ``MAX_ID``.
+    """
     numbers: set[int] = set()
     if not text.strip():
         return ()

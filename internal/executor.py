@@ -55,7 +55,8 @@ class WorkerExecutor:
     raise; a worker whose preparation failed works all the same. ``start`` starts a thread with a name.
 
     Raises ``InvalidArgument`` for numbers below 1 and ``ResourceExhausted`` when the system has no thread
-    left; none keeps running then. Thread rules: any thread, also signal handlers and finalisers. """
+    left; none keeps running then. Thread rules: any thread, also signal handlers and finalisers.
+    """
 
     __slots__ = (
         "_capacity",
@@ -146,7 +147,8 @@ class WorkerExecutor:
         """Grow or shrink to ``worker_count`` without losing or repeating a task; does not wait.
 
         Raises ``InvalidArgument`` below 1, ``Closed`` after shutdown, and ``ResourceExhausted`` when the
-        system has no thread left: then it stays at the size that was reached. """
+        system has no thread left: then it stays at the size that was reached.
+        """
         if worker_count < 1:
             raise InvalidArgument("an executor has 1 worker or more", worker_count=worker_count)
         with self._lock:
@@ -174,7 +176,8 @@ class WorkerExecutor:
         """Refuse new tasks, run (or cancel) the queued ones, and wait for the workers; whether all ended.
 
         ``timeout_ns`` bounds the waiting (``None``: no end). Idempotent, and may be called again to wait on
-        or to cancel. A worker that calls it would wait for itself, so there it returns ``False`` at once. """
+        or to cancel. A worker that calls it would wait for itself, so there it returns ``False`` at once.
+        """
         with self._lock:
             self._closed = True
             self._work_or_end.notify_all()

@@ -12,7 +12,7 @@ well. What belongs to the user (the function, the callbacks) runs outside of it.
 
 An outcome is kept until the task is forgotten, so an exception must not keep more alive than itself. Its
 traceback refers to frames and these to what they work on; therefore our own frame is cut off where the
-exception arrives, and ``result`` lets go of the task before it raises.
+exception arrives, and both frames of ours that it has met let go of the task.
 """
 
 from __future__ import annotations
@@ -126,6 +126,8 @@ class WorkerTask(Generic[T_co]):
             error = raised.with_traceback(traceback and traceback.tb_next)
             del traceback
         self._executor._finish(self, value, error)
+        # The function's frame, which the traceback keeps, refers back to this one, which called it.
+        del self, function, value, error
 
     def _settle(self, state: int, value: object = None, error: BaseException | None = None) -> None:
         """Make the outcome final; the caller holds the lock, and calls ``_announce`` after leaving it."""

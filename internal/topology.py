@@ -56,7 +56,8 @@ class SysTopology:
     ``root`` is the folder that has ``sys`` and ``proc``. ``allowed`` tells which CPUs may be used (``None``:
     all that are online); take the snapshot before pinning, else only what was pinned is usable. ``cpu_count``
     is asked when the files name no CPU. Nothing is raised for files that are missing or wrong. Thread rules:
-    any. """
+    any.
+    """
 
     __slots__ = ("_cpus", "_nodes")
 

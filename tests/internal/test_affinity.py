@@ -285,12 +285,12 @@ def test_an_ended_thread_has_no_mask() -> None:
     thread = threading.Thread(target=lambda: None)
     thread.start()
     thread.join()
-    masks = SystemCpuMasks()
-    # joined in Python does not mean gone in the kernel yet: wait for that.
-    while thread.native_id in masks.threads():
+    masks, number = SystemCpuMasks(), thread.native_id
+    assert number is not None
+    # Joined in Python does not mean gone in the kernel yet: wait for that.
+    while number in tuple(masks.threads()):
         pass
-    assert thread.native_id is not None
     with pytest.raises(ProcessLookupError):
-        masks.get(thread.native_id)
+        masks.get(number)
     with pytest.raises(ProcessLookupError):
-        masks.set(thread.native_id, cpus(0))
+        masks.set(number, cpus(0))
