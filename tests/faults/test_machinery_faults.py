@@ -13,11 +13,20 @@ from hioload_ws.api.affinity import Scope
 from hioload_ws.api.errors import InvalidState, NotSupported
 from hioload_ws.api.registry import ConnectOptions, ListenOptions
 from hioload_ws.api.ring import EMPTY
-from hioload_ws.api.transport import END_OF_STREAM, WOULD_BLOCK, Address, MemoryAddress, TcpAddress, UnixAddress
+from hioload_ws.api.transport import (
+    END_OF_STREAM,
+    WOULD_BLOCK,
+    Address,
+    MemoryAddress,
+    TcpAddress,
+    Transport,
+    UnixAddress,
+)
 from hioload_ws.control import ConfigControl, ServerConfig, from_environment, load_toml
 from hioload_ws.fake.clock import VirtualClock
 from hioload_ws.internal.affinity import SystemAffinity
 from hioload_ws.internal.clock import SystemClock
+from hioload_ws.internal.executor import WorkerExecutor
 from hioload_ws.internal.timers import TimerScheduler
 from hioload_ws.internal.topology import SysTopology
 from hioload_ws.pool import MpmcRing
@@ -62,6 +71,24 @@ def test_a_ring_under_contention_delivers_every_item_once_whole_and_in_order(in_
         for producer in range(PRODUCERS):
             numbers = [number for who, number in mine if who == producer]
             assert numbers == sorted(numbers)
+
+
+def test_an_executor_loses_and_repeats_no_task_while_it_is_resized(in_thread: InThread) -> None:
+    ran: list[int] = []
+    with WorkerExecutor(4, queue_capacity=4_000) as executor:
+        def submit_all() -> None:
+            for number in range(2_000):
+                executor.submit(lambda number=number: ran.append(number))  # type: ignore[misc]  # bound per turn
+
+        submitting = in_thread(submit_all)
+        for worker_count in (1, 8, 2, 5, 1, 3) * 20:
+            executor.resize(worker_count)
+        submitting.join(30)
+        assert executor.shutdown() is True
+        stats = executor.stats()
+    assert sorted(ran) == list(range(2_000))
+    assert stats.submitted_count == stats.completed_count == 2_000
+    assert stats.queued_count == stats.running_count == stats.failed_count == 0
 
 
 def test_a_timer_that_ran_says_that_it_is_done() -> None:
@@ -165,8 +192,13 @@ def test_every_transport_carries_bytes_or_says_why_it_can_not(tmp_path: Path, un
         provider = registry.get(name)
         listener = provider.listen(places[name], ListenOptions())
         near = provider.connect(listener.address, ConnectOptions())
-        far = []
-        until(lambda: bool(far.extend(listener.accept_batch(1)) or far))
+        far: list[Transport] = []
+
+        def accepted() -> bool:
+            far.extend(listener.accept_batch(1))
+            return bool(far)
+
+        until(accepted)
         near.send([name.encode()])
         buffer = bytearray(100)
         counts: list[int] = []

@@ -5,12 +5,18 @@ from __future__ import annotations
 import asyncio
 import ssl
 import threading
+from collections.abc import Sequence
 from typing import Final
 
 import websockets.asyncio.server as foreign
 from websockets.typing import Subprotocol
 
 SUBPROTOCOLS: Final = [Subprotocol("second"), Subprotocol("third")]
+
+
+def choose(connection: foreign.ServerConnection, offered: Sequence[Subprotocol]) -> Subprotocol | None:
+    """Return the first offered subprotocol that is one of ours; a client need not offer any."""
+    return next((each for each in offered if each in SUBPROTOCOLS), None)
 
 
 class ForeignServer:
@@ -29,7 +35,7 @@ class ForeignServer:
         async def start() -> foreign.Server:
             if unix_path is not None:
                 return await foreign.unix_serve(self._serve, unix_path, max_size=None)
-            return await foreign.serve(self._serve, "127.0.0.1", 0, ssl=tls, max_size=None, subprotocols=SUBPROTOCOLS)
+            return await foreign.serve(self._serve, "127.0.0.1", 0, ssl=tls, max_size=None, select_subprotocol=choose)
 
         return asyncio.run_coroutine_threadsafe(start(), self._loop).result(10)
 

@@ -45,7 +45,7 @@ def test_many_messages_on_one_connection_come_back_in_order(url: str) -> None:
 
 
 def test_what_our_client_sends_over_a_unix_socket_comes_back(foreign_socket: pathlib.Path) -> None:
-    with connect(f"ws+unix:{foreign_socket}") as connection:
+    with connect("ws://localhost/", unix=str(foreign_socket)) as connection:
         for payload in SMALL:
             connection.send(payload.value)
             assert same(connection.receive(timeout_s=LIMIT_S), payload.value), str(payload)
