@@ -193,23 +193,34 @@ class Doubling:
 
 
 class Flipping:
-    """A toy extension: inverts every bit of every message and claims RSV2; decodes to a bytearray."""
+    """A toy extension: inverts every second byte of every message and claims RSV2; decodes to a bytearray.
+
+    It does not commute with ``Doubling``, so the order of a chain can be seen.
+    """
 
     name = "x-flipping"
     rsv_bits = RSV2
 
+    def __init__(self) -> None:
+        self.sent = self.received = 0
+
     def encode(
         self, kind: MessageKind, payload: ReadableMemory, first: bool, final: bool
     ) -> tuple[ReadableMemory, int]:
-        return bytes(byte ^ 255 for byte in payload), RSV2 if first else 0
+        start = 0 if first else self.sent
+        self.sent = start + len(payload)
+        return bytes(byte ^ 255 * (index % 2) for index, byte in enumerate(payload, start)), RSV2 * first
 
     def begin(self, kind: MessageKind, rsv_bits: int) -> bool:
         if rsv_bits != RSV2:
             raise ProtocolViolation("not flipped")
+        self.received = 0
         return True
 
     def decode(self, chunk: ReadableMemory, final: bool, max_bytes: int) -> ReadableMemory:
-        return bytearray(byte ^ 255 for byte in chunk)
+        start = self.received
+        self.received = start + len(chunk)
+        return bytearray(byte ^ 255 * (index % 2) for index, byte in enumerate(chunk, start))
 
     def close(self) -> None:
         pass

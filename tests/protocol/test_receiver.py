@@ -301,3 +301,46 @@ def test_a_closed_codec_ignores_bytes(kit: Kit) -> None:
     bench.codec.close()
     assert bench.feed(kit.frame(9)) == [] and not bench.codec.receiving and not bench.codec.sending
     assert list(bench.codec.receive_end()) == []
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("size", [126, 1000, 65535])
+def test_medium_frames_are_taken_whole_wherever_the_run_is_cut(kit: Kit, role: Role, size: int) -> None:
+    key = b"\x01\x80\x7f\xfe" if role is Role.SERVER else None
+    payload = ("ä" * size).encode()[:size] if size % 2 == 0 else b"m" * size
+    frame = kit.frame(1, payload, key=key)
+    stream = kit.frame(2, b"short", key=key) + frame + frame
+    expected = [("message", 2, b"short"), ("message", 1, payload), ("message", 1, payload)]
+    for cut in (*range(1, 30), len(stream) - len(frame) + 3, len(stream) - 1):
+        assert kit.bench(role).feed(stream, cuts=[cut]) == expected
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("size", [20, 126, 5000])
+def test_bad_text_in_a_whole_frame_is_refused_after_the_messages_before_it(
+    kit: Kit, role: Role, size: int
+) -> None:
+    key = b"\x01\x80\x7f\xfe" if role is Role.SERVER else None
+    stream = kit.frame(1, b"good", key=key) + kit.frame(1, b"x" * (size - 1) + b"\xc3", key=key)
+    assert kit.bench(role).feed(stream) == [("message", 1, b"good"), ("violation", 1007)]
+    binary = kit.frame(2, b"x" * (size - 1) + b"\xc3", key=key)
+    assert kit.bench(role).feed(binary) == [("message", 2, b"x" * (size - 1) + b"\xc3")]
+
+
+@pytest.mark.parametrize("length", [0, 125])
+def test_a_whole_frame_with_a_length_that_is_not_minimal_is_refused(kit: Kit, length: int) -> None:
+    for form in (16, 64):
+        assert kit.bench().feed(kit.frame(2, bytes(length), form=form)) == [("violation", 1002)]
+    assert kit.bench().feed(kit.frame(2, bytes(65535), form=64)) == [("violation", 1002)]
+
+
+def test_bad_text_is_refused_though_it_would_be_good_before_unmasking(kit: Kit) -> None:
+    for size in (8, 200, 80_000):
+        stream = kit.frame(1, b"xxx\x80" * (size // 4), key=b"\x00\x00\x00\x80")
+        assert kit.bench().feed(stream) == [("violation", 1007)]
+
+
+def test_a_ping_between_fragments_does_not_end_the_message(kit: Kit) -> None:
+    start = kit.frame(1, b"a", fin=False) + kit.frame(9)
+    assert kit.bench().feed(start + kit.frame(1, b"b")) == [("ping", b""), ("violation", 1002)]
+    assert kit.bench().feed(start + kit.frame(0, b"b")) == [("ping", b""), ("message", 1, b"ab")]

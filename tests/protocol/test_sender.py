@@ -176,11 +176,11 @@ def test_an_extension_that_fails_leaves_the_state_as_it_was() -> None:
 
 def test_encoding_passes_the_extensions_in_order_and_sets_their_bits(kit: Kit) -> None:
     sender = Sender(False, lambda: KEY, [kit.Doubling(), kit.Flipping()])
-    assert list(sender.encode_message(BINARY, b"\x01", final=False)) == [b"\x62\x02\xfe\xfe"]
-    assert list(sender.encode_message(BINARY, b"\x02", first=False)) == [b"\x80\x02\xfd\xfd"]
+    assert list(sender.encode_message(BINARY, b"\x01", final=False)) == [b"\x62\x02\x01\xfe"]
+    assert list(sender.encode_message(BINARY, b"\x02", first=False)) == [b"\x80\x02\x02\xfd"]
     with kit.bench().pool.acquire(1) as buffer:
         buffer.data()[0] = 3
-        assert list(sender.encode_message(BINARY, buffer)) == [b"\xe2\x02\xfc\xfc"]
+        assert list(sender.encode_message(BINARY, buffer)) == [b"\xe2\x02\x03\xfc"]
 
 
 def test_the_sending_half_of_each_role_is_masked_or_not(kit: Kit) -> None:
