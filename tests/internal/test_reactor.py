@@ -1,8 +1,7 @@
-"""The reactor in virtual time: turns, budgets, stale readiness, faults, and who may do what."""
+"""The reactor in virtual time: turns, budgets, stale readiness, faults, and its end."""
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -52,22 +51,6 @@ def bench() -> Iterator[Bench]:
     made = Bench()
     yield made
     made.reactor.close()
-
-
-def in_thread(function: Callable[[], object]) -> BaseException | None:
-    """Call ``function`` on another thread and return what it raised."""
-    raised: list[BaseException] = []
-
-    def call() -> None:
-        try:
-            function()
-        except BaseException as error:
-            raised.append(error)
-
-    thread = threading.Thread(target=call)
-    thread.start()
-    thread.join()
-    return raised[0] if raised else None
 
 
 def test_ready_handles_have_their_callbacks_called_with_the_readiness(bench: Bench) -> None:
@@ -325,59 +308,6 @@ def test_stop_lets_the_turn_under_way_finish(bench: Bench) -> None:
     bench.reactor.at_turn_end(bench.note("end"))
     bench.reactor.run()
     assert bench.log == ["after", "end"]
-
-
-def test_running_twice_and_closing_while_running_are_refused(bench: Bench) -> None:
-    refused: list[type[Exception]] = []
-
-    def misuse() -> None:
-        for call in (bench.reactor.run, lambda: bench.reactor.run_once(0), bench.reactor.close):
-            with pytest.raises(InvalidState) as caught:
-                call()
-            refused.append(caught.type)
-
-    bench.reactor.post(misuse)
-    bench.reactor.run_once(0)
-    assert refused == [InvalidState] * 3 and bench.faults == []
-
-
-def test_all_but_post_stop_and_stats_are_refused_from_another_thread_while_it_runs(bench: Bench) -> None:
-    reactor = bench.reactor
-    calls: list[Callable[[], object]] = [
-        lambda: reactor.register(B, READABLE, bench.on_ready("b")),
-        lambda: reactor.modify(A, READABLE),
-        lambda: reactor.unregister(A),
-        lambda: reactor.at_turn_end(bench.note("x")),
-        lambda: reactor.scheduler.schedule(0, bench.note("x")),
-        lambda: reactor.scheduler.schedule_every(1, bench.note("x")),
-        lambda: reactor.run_once(0),
-    ]
-    answers: list[BaseException | None] = []
-    allowed: list[BaseException | None] = []
-
-    def probe() -> None:
-        answers.extend(in_thread(call) for call in calls)
-        for call in (lambda: reactor.post(bench.note("posted")), reactor.stats, reactor.stop):
-            allowed.append(in_thread(call))
-        answers.append(in_thread(reactor.run))
-
-    reactor.register(A, READABLE, bench.on_ready("a"))
-    reactor.post(probe)
-    reactor.run()
-    assert [type(answer) for answer in answers] == [WrongThread] * 7 + [InvalidState]
-    assert allowed == [None] * 3
-    assert bench.log == ["posted"]
-
-
-def test_ownership_ends_with_run_and_lasts_after_run_once(bench: Bench) -> None:
-    bench.reactor.stop()
-    bench.reactor.run()
-    assert in_thread(lambda: bench.reactor.register(A, READABLE, bench.on_ready("a"))) is None
-    bench.reactor.run_once(0)
-    assert isinstance(in_thread(lambda: bench.reactor.unregister(A)), WrongThread)
-    bench.reactor.stop()
-    assert in_thread(bench.reactor.run) is None
-    assert in_thread(lambda: bench.reactor.unregister(A)) is None
 
 
 def test_close_drops_what_waits_and_refuses_what_comes(bench: Bench) -> None:

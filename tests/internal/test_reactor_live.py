@@ -139,6 +139,23 @@ def test_an_idle_running_reactor_is_never_woken(reactor: PollReactor, make_pair:
     assert running.cpu_ns < 50 * MS
 
 
+def test_an_idle_reactor_sleeps_in_one_poll_until_another_thread_posts_its_stop(
+    reactor: PollReactor, make_pair: MakePair
+) -> None:
+    left, _ = make_pair()
+    reactor.register(Handle(left.fileno()), READABLE, lambda readiness: None)
+    poster = threading.Timer(0.3, reactor.post, [reactor.stop])
+    start_ns, cpu_ns = time.monotonic_ns(), time.thread_time_ns()
+    poster.start()
+    reactor.run()
+    cpu_ns = time.thread_time_ns() - cpu_ns
+    poster.join()
+    assert time.monotonic_ns() - start_ns >= 300 * MS
+    assert cpu_ns < 20 * MS
+    stats = reactor.stats()
+    assert (stats.poll_count, stats.posted_count, stats.event_count) == (1, 1, 0)
+
+
 def test_a_timer_is_never_early_on_the_real_clock(reactor: PollReactor) -> None:
     clock, moments = SystemClock(), list[int]()
     start_ns = clock.now_ns()
