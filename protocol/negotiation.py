@@ -34,7 +34,8 @@ KEY_BYTES: Final = 16
 """Length of the nonce before base64 (RFC 6455 §4.1 item 7)."""
 
 _GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455 §4.2.2 item 5.4
-# 16 bytes are 21 characters of 6 bits and 2 bits more, so a canonical last character has four zero bits.
+# 16 bytes are 21 characters of 6 bits and 2 bits more, so a canonical last character has four zero bits (RFC
+# 4648 §3.5). The example in RFC 6455 §4.1 item 7 ends in "C"; erratum 3150 (verified) corrects it to "A".
 _KEY: Final = re.compile(r"[A-Za-z0-9+/]{21}[AQgw]==")
 _HANDSHAKE_HEADERS: Final = frozenset({"connection", "content-length", "transfer-encoding", "upgrade"})
 _HANDSHAKE_PREFIX: Final = "sec-websocket-"

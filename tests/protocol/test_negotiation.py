@@ -55,7 +55,7 @@ class Toy:
 
 
 class ToyFactory:
-    """Accepts what has the parameter ``yes``; raises for ``raise``; declines the rest. Remembers what it made."""
+    """Accepts an offer with parameters, raises for ``raise``, declines without. Remembers what it made."""
 
     def __init__(self, name: str, rsv_bits: int = 0, offers: Sequence[ExtensionParameters] = ((),)) -> None:
         self.name = name
@@ -116,6 +116,7 @@ def test_any_nonce_then_its_base64_is_a_key_and_accepted_as_the_rfc_says(nonce: 
         "dGhlIHNhbXBsZSBub25jZQ",  # padding missing
         "dGhlIHNhbXBsZSBub25jZQ=",
         "dGhlIHNhbXBsZSBub25jZR==",  # bits beyond the 16 bytes are set
+        "AQIDBAUGBwgJCgsMDQ4PEC==",  # so they are in RFC 6455 §4.1 item 7, which erratum 3150 corrects
         "dGhlIHNhbXBsZSBub25jZQ==\n",
         " dGhlIHNhbXBsZSBub25jZQ==",
         "dGhlIHNhbXBsZSBub25j\nZQ==",

@@ -114,7 +114,7 @@ def test_extension_list_outside_the_grammar_then_the_handshake_fails(value: str)
 
 @pytest.mark.parametrize(
     ("name", "listed_parameters"),
-    [("", ()), ("a b", ()), ("a", (("", None),)), ("a", (("b", ""),)), ("a", (("b", "c\r\nd"),)), ("a;b", ())],
+    [("", ()), ("a b", ()), ("a", (("", None),)), ("a", (("b", ""),)), ("a", (("b", "c\nd"),)), ("a;b", ())],
 )
 def test_rendering_what_is_no_token_then_invalid_argument(
     name: str, listed_parameters: tuple[tuple[str, str | None], ...]
