@@ -1,1 +1,41 @@
-"""Placeholder until the room re-exports its names."""
+"""The room of the machine: clocks, pollers, the reactor, timers, workers, topology, pinning. See README.md."""
+
+from .affinity import SystemAffinity
+from .clock import SystemClock
+from .cpu_list import format_cpu_list, parse_cpu_list
+from .deadlines import Deadline, DeadlineWheel
+from .epoll_poller import EpollPoller
+from .executor import WorkerExecutor
+from .faults import ErrorHook, log_error
+from .inbox import Inbox
+from .pollers import available_pollers, default_poller
+from .portable_pollers import PollPoller, SelectorPoller
+from .reactor import PollReactor
+from .task import WorkerTask
+from .timers import Timer, TimerScheduler
+from .topology import SysTopology
+from .wakeup import Wakeup
+
+__all__ = [
+    "Deadline",
+    "DeadlineWheel",
+    "EpollPoller",
+    "ErrorHook",
+    "Inbox",
+    "PollPoller",
+    "PollReactor",
+    "SelectorPoller",
+    "SysTopology",
+    "SystemAffinity",
+    "SystemClock",
+    "Timer",
+    "TimerScheduler",
+    "Wakeup",
+    "WorkerExecutor",
+    "WorkerTask",
+    "available_pollers",
+    "default_poller",
+    "format_cpu_list",
+    "log_error",
+    "parse_cpu_list",
+]

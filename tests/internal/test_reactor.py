@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from hioload_ws.api.errors import AlreadyExists, Closed, InvalidArgument, InvalidState, NotFound, WrongThread
+from hioload_ws.api.errors import AlreadyExists, Closed, InvalidArgument, InvalidState, NotFound
 from hioload_ws.api.poller import FAILED, READABLE, WRITABLE, Readiness
 from hioload_ws.api.reactor import Reactor
 from hioload_ws.api.types import Handle
