@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pathlib
+import time
 
 import pytest
 
@@ -33,6 +34,16 @@ def test_what_our_client_sends_over_tls_comes_back(foreign_tls_server: ForeignSe
     with connect(f"wss://localhost:{foreign_tls_server.port}", tls=client_tls()) as connection:
         connection.send(payload.value)
         assert same(connection.receive(timeout_s=LIMIT_S), payload.value)
+
+
+def test_closing_over_tls_does_not_wait_for_a_time_limit(foreign_tls_server: ForeignServer) -> None:
+    connection = connect(f"wss://localhost:{foreign_tls_server.port}", tls=client_tls(), close_timeout_s=LIMIT_S)
+    connection.send("x")
+    assert connection.receive(timeout_s=LIMIT_S) == "x"
+    began = time.monotonic()
+    connection.close()
+    # The server's close frame and its close_notify come together; the second one must not be overlooked.
+    assert time.monotonic() - began < LIMIT_S / 10
 
 
 def test_many_messages_on_one_connection_come_back_in_order(url: str) -> None:
