@@ -240,7 +240,7 @@ def test_whole_frames_are_views_into_what_was_read(kit: Kit) -> None:
     assert message.data[0] == 0
 
 
-@pytest.mark.parametrize("payload", [b"z" * 126, b"z" * 30_000])
+@pytest.mark.parametrize("payload", [b"z" * 126, b"z" * 30_000, b"z" * 70_000])
 def test_messages_in_memory_not_their_own_end_with_the_next_receiving_call(kit: Kit, payload: bytes) -> None:
     stream = kit.frame(2, payload)
     for ending in range(4):
