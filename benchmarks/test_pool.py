@@ -2,6 +2,14 @@
 
 Run with ``pytest benchmarks/test_pool.py``; pytest-benchmark records the machine and the Python. Every
 benchmark asserts that what it measured was done right.
+
+For orientation, the best of 15 runs of 20 000 turns each with ``timeit``, on two virtual CPUs of an Intel Xeon
+(Linux 6.18, nothing else running), in nanoseconds, CPython 3.11.2 / 3.13.0:
+
+- ``acquire`` + ``release`` of 2 KiB to 1 MiB: 360 / 480; of 4 MiB, from the cache: 1070 / 1640;
+- the same of 2 KiB with leak level simple: 1260 / 1250, advanced: 1980 / 2100, paranoid: 3070 / 3460;
+- ``slice`` + ``release``: 290 / 410; ``view``: 100 / 135;
+- ``try_enqueue`` + ``try_dequeue``, either ring: 80 / 75.
 """
 
 from __future__ import annotations
