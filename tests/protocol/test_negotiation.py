@@ -281,15 +281,17 @@ def test_answers_then_the_order_of_the_server_is_the_order_of_the_chain() -> Non
         [listed("first"), listed("unknown")],
         [listed("first"), listed("FIRST")],
         [listed("first"), listed("first")],
+        [listed("first"), listed("bitless"), listed("bitless")],
         [listed("first"), listed("silent")],
         [listed("first"), listed("clash")],
     ],
-    ids=["not offered", "another case", "twice", "configured but not offered", "same reserved bit"],
+    ids=["not offered", "another case", "twice", "twice, without a bit", "configured but not offered", "same reserved bit"],
 )
 def test_answer_that_fits_no_offer_then_the_handshake_fails_and_nothing_stays_open(
     answers: list[ListedExtension],
 ) -> None:
     factories = [ToyFactory("first", RSV1), ToyFactory("clash", RSV1), ToyFactory("silent", offers=())]
+    factories.append(ToyFactory("bitless"))
     with pytest.raises(HandshakeFailed) as caught:
         accept_answers(answers, factories)
     assert caught.value.status == 101
