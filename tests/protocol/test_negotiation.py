@@ -285,7 +285,7 @@ def test_answers_then_the_order_of_the_server_is_the_order_of_the_chain() -> Non
         [listed("first"), listed("silent")],
         [listed("first"), listed("clash")],
     ],
-    ids=["not offered", "another case", "twice", "twice, without a bit", "configured but not offered", "same reserved bit"],
+    ids=["not offered", "another case", "twice", "twice, no bit", "configured, not offered", "same bit"],
 )
 def test_answer_that_fits_no_offer_then_the_handshake_fails_and_nothing_stays_open(
     answers: list[ListedExtension],
