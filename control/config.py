@@ -49,7 +49,7 @@ class ServerConfig:
                                  fixed=_AT_BIND)
     backlog: int = knob(1024, "Connections the kernel queues before accept(2); it may cap this.",
                         unit="connections", low=1, high=65_535, fixed=_AT_BIND)
-    max_connections: int = knob(10_000, "Connections open at once; further ones wait in the backlog.",
+    max_connections: int = knob(10_000, "Connections at once; further ones are refused with status 503.",
                                 unit="connections", low=1, high=10_000_000)
 
     read_buffer_bytes: int = knob(64 * KIB, "Size of the pooled buffer that a read fills.", unit="bytes",

@@ -1,0 +1,204 @@
+"""Who is let in, who is refused, and with which words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from hioload_ws.adapters.door import MAX_REFUSALS, Door
+from hioload_ws.api import TEXT, AlreadyExists, Request, Response
+from hioload_ws.session.store import ShardedSessions
+from tests.adapters.bench import Bench, Peer
+
+MakeBench = Callable[..., Bench]
+
+
+def ask(bench: Bench, raw: bytes) -> bytes:
+    """Send raw bytes to a new connection; return all that comes back."""
+    peer = bench.admit()
+    peer.transport.feed(raw)
+    bench.turn()
+    return peer.new_bytes()
+
+
+def hang_up(bench: Bench, peer: Peer) -> None:
+    """The peer takes its answer and goes."""
+    peer.transport.feed_end()
+    bench.turn()
+    assert peer.transport.closed
+
+
+def test_a_correct_request_is_let_in_and_a_session_begins(bench: Bench) -> None:
+    bench.open()
+    assert len(bench.sessions) == 1
+    assert bench.traffic.connections_opened.value == 1
+
+
+@pytest.mark.parametrize(
+    ("raw", "status_line"),
+    [
+        (b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", b"HTTP/1.1 426 "),
+        (b"POST / HTTP/1.1\r\nHost: a\r\n\r\n", b"HTTP/1.1 405 "),
+        (b"nonsense\r\n\r\n", b"HTTP/1.1 400 "),
+    ],
+)
+def test_what_is_no_handshake_is_refused_and_counted(bench: Bench, raw: bytes, status_line: bytes) -> None:
+    peer = bench.admit()
+    peer.transport.feed(raw)
+    bench.turn()
+    assert peer.new_bytes().startswith(status_line)
+    hang_up(bench, peer)
+    assert bench.host.ends == [None]
+    assert bench.traffic.handshakes_failed.value == 1
+
+
+def test_a_path_without_a_route_is_404(bench: Bench) -> None:
+    bench.router.fallback = None
+    bench.router.add("/here", bench.echo)
+    peer = bench.admit()
+    peer.transport.feed(peer.request("ws://test/there"))
+    bench.turn()
+    assert peer.response().status == 404
+    peer = bench.admit()
+    peer.transport.feed(peer.request("ws://test/here"))
+    bench.turn()
+    assert peer.response().status == 101
+
+
+def test_a_hook_may_answer_and_the_first_answer_counts(bench: Bench) -> None:
+    seen: list[str] = []
+
+    def note(request: Request) -> Response | None:
+        seen.append(request.path)
+        return None
+
+    bench.hooks += [
+        note,
+        lambda request: Response(200, body=b"ok") if request.path == "/health" else None,
+        lambda request: Response(503, body=b"never reached") if request.path == "/health" else None,
+    ]
+    answer = ask(bench, b"GET /health HTTP/1.1\r\nHost: a\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert answer.endswith(b"\r\n\r\nok")
+    bench.open()
+    assert seen == ["/health", "/"]
+    assert bench.traffic.handshakes_failed.value == 0
+
+
+def test_a_hook_that_raises_is_a_500(bench: Bench) -> None:
+    def fail(request: Request) -> Response | None:
+        raise KeyError("hook")
+
+    bench.hooks.append(fail)
+    assert ask(bench, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").startswith(b"HTTP/1.1 500 ")
+    assert [type(error) for error in bench.errors] == [KeyError]
+
+
+def test_a_full_server_says_503_and_lets_in_again_when_there_is_room(make_bench: MakeBench) -> None:
+    bench = make_bench(max_connections=2)
+    _, first = bench.open()
+    bench.open()
+    refused = bench.admit()
+    refused.transport.feed(refused.request())
+    bench.turn()
+    response = refused.response()
+    assert (response.status, response.header("Retry-After")) == (503, "1")
+    hang_up(bench, refused)
+    assert bench.traffic.connections_refused.value == 1
+    first.close()
+    hang_up(bench, first)
+    _, third = bench.open()
+    third.send(TEXT, b"in at last")
+    bench.turn()
+    assert third.messages() == [b"in at last"]
+
+
+def test_those_who_are_being_refused_take_nobody_s_place(make_bench: MakeBench) -> None:
+    bench = make_bench(max_connections=2)
+    _, first = bench.open()
+    bench.open()
+    waiting = [bench.admit() for _ in range(5)]  # they never say anything
+    first.close()
+    hang_up(bench, first)
+    bench.open()
+    for peer in waiting:
+        hang_up(bench, peer)
+    assert bench.traffic.connections_refused.value == 5
+
+
+def test_too_many_refusals_are_closed_without_a_word(make_bench: MakeBench) -> None:
+    bench = make_bench(max_connections=1)
+    bench.open()
+    waiting = [bench.admit() for _ in range(MAX_REFUSALS)]
+    one_more = bench.admit()
+    assert one_more.transport.closed
+    assert not any(peer.transport.closed for peer in waiting)
+    hang_up(bench, waiting[0])
+    polite_again = bench.admit()
+    polite_again.transport.feed(polite_again.request())
+    bench.turn()
+    assert polite_again.response().status == 503
+
+
+def test_a_malformed_request_to_a_full_server_gives_its_place_back(make_bench: MakeBench) -> None:
+    bench = make_bench(max_connections=1)
+    bench.open()
+    for _ in range(MAX_REFUSALS + 10):
+        peer = bench.admit()
+        assert not peer.transport.closed
+        peer.transport.feed(b"\0\r\n\r\n")
+        bench.turn()
+        assert peer.new_bytes().startswith(b"HTTP/1.1 400 ")
+        hang_up(bench, peer)
+
+
+def test_a_session_store_that_is_full_is_a_503(bench: Bench) -> None:
+    bench.door.sessions = ShardedSessions(bench.clock, limit=1)
+    bench.open()
+    peer = bench.admit()
+    peer.transport.feed(peer.request())
+    bench.turn()
+    assert peer.response().status == 503
+
+
+def test_a_transport_that_can_not_be_watched_is_closed_and_reported(bench: Bench) -> None:
+    transport = bench.transport()
+    bench.reactor.register(transport.handle, 0, lambda readiness: None)
+    bench.door.admit(transport)
+    assert transport.closed
+    assert [type(error) for error in bench.errors] == [AlreadyExists]
+    assert not bench.hub.connections
+
+
+def test_a_peer_that_resets_in_the_handshake_is_forgotten(bench: Bench) -> None:
+    peer = bench.admit()
+    peer.transport.feed(b"GET")
+    bench.turn()
+    peer.transport.reset()
+    bench.turn()
+    assert bench.host.ends == [None]
+    assert peer.transport.closed
+
+
+def test_a_peer_that_hangs_up_in_the_handshake_is_forgotten(bench: Bench) -> None:
+    peer = bench.admit()
+    hang_up(bench, peer)
+    assert bench.host.ends == [None]
+
+
+def test_an_opening_that_would_block_waits(bench: Bench) -> None:
+    peer = bench.admit()
+    [connection] = bench.hub.connections
+    connection._on_ready(1)  # a poller may be early: nothing is there yet
+    peer.transport.feed(peer.request())
+    bench.turn()
+    assert peer.response().status == 101
+
+
+def test_a_door_counts_connections_and_not_refusals(make_bench: MakeBench) -> None:
+    bench = make_bench(max_connections=1)
+    assert isinstance(bench.door, Door)
+    bench.open()
+    bench.admit()
+    assert len(bench.hub.connections) == 2
