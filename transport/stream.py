@@ -254,6 +254,7 @@ class StreamTransport:
         """Enter the state *lost* and return the error to raise."""
         self._loss = number or errno.EIO
         self._dead = True
+        self._connecting = False
         self._outgoing.drop()
         return self._lost_error()
 

@@ -104,11 +104,13 @@ def _resolve(address: TcpAddress, flags: int) -> list[_Endpoint]:
     """
     if not address.host:
         raise InvalidArgument("a host is a name or an address; 0.0.0.0 and :: mean every one of this machine")
+    if "\0" in address.host:  # the resolver would look only at what stands before it
+        raise InvalidArgument("a host contains no NUL", host=address.host)
     if not 0 <= address.port <= 65535:
         raise InvalidArgument("a port is 0 to 65535", port=address.port)
     try:
         found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM, flags=flags)
-    except ValueError as error:  # a NUL inside, or a label that no name can have (UnicodeError)
+    except UnicodeError as error:  # a label that no name can have
         raise InvalidArgument("the host is malformed", host=address.host) from error
     return [(family, cast(_SocketName, name)) for family, _, _, _, name in found]
 

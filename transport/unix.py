@@ -88,21 +88,11 @@ class UnixProvider(StreamProvider):
             raise self._foreign(address)
         self._no_reuse_port(options)
         name = _name_of(address)
-        if isinstance(name, str):
-            _make_way(name, address)
-        listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        file_id: _FileId | None = None
         try:
-            listening.setblocking(False)
-            listening.bind(name)
             if isinstance(name, str):
-                file_id = _file_id(name)
-                os.chmod(name, options.unix_mode)
-            listening.listen(options.backlog)
+                _make_way(name, address)
+            listening, file_id = _open_listener(name, options)
         except OSError as error:
-            listening.close()
-            if file_id is not None:
-                _unlink(address.path, file_id)
             raise listen_error(error, address) from error
         return UnixListener(listening, address, file_id)
 
@@ -127,6 +117,28 @@ class UnixProvider(StreamProvider):
             stream.close()
             raise connect_error(error, address) from error
         return UnixTransport(stream, peer=address)
+
+
+def _open_listener(name: str | bytes, options: ListenOptions) -> tuple[socket.socket, _FileId | None]:
+    """Return a socket that listens at ``name``, and what tells its file from others, if it has one.
+
+    Raises ``OSError``; nothing is left open, and no file of ours is left behind then.
+    """
+    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    file_id: _FileId | None = None
+    try:
+        listening.setblocking(False)
+        listening.bind(name)
+        if isinstance(name, str):
+            file_id = _file_id(name)
+            os.chmod(name, options.unix_mode)
+        listening.listen(options.backlog)
+    except BaseException:
+        listening.close()
+        if isinstance(name, str) and file_id is not None:
+            _unlink(name, file_id)
+        raise
+    return listening, file_id
 
 
 def _adopt(stream: socket.socket, peer: object) -> UnixTransport:

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from hioload_ws.api.buffer import Buffer
 from hioload_ws.api.errors import ConnectionLost, InvalidArgument
 from hioload_ws.api.transport import Sendable
 from hioload_ws.api.types import ReadableMemory
 from hioload_ws.pool.buffer_pool import SlabBufferPool
-from hioload_ws.pool.lease import Lease
 from hioload_ws.transport.outgoing import (
     JOIN_BELOW_BYTES,
     MAX_PARTS,
@@ -163,7 +163,7 @@ class QueueMachine(RuleBasedStateMachine):
     def send(self, items: list[tuple[str, int]], room: int) -> None:
         batch: list[Sendable] = []
         borrowed: list[bytearray] = []
-        owned: list[Lease] = []
+        owned: list[Buffer] = []
         for kind, size in items:
             content = self.content(size)
             self.expected += content
