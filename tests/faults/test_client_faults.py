@@ -1,4 +1,4 @@
-"""What the Go original's client believed, repeated, left bare or lost. Our client meets a server made of raw bytes."""
+"""What the Go original's client believed, repeated, left bare or lost: ours meets a server of raw bytes."""
 
 from __future__ import annotations
 
@@ -35,9 +35,13 @@ def answer_close(wire: Wire) -> None:
 
 
 @pytest.mark.parametrize(
-    "accept", [accept_of("another key"), "", "AAAA", accept_of("x").lower()], ids=["other", "empty", "short", "case"]
+    "accept",
+    [accept_of("another key"), "", "AAAA", accept_of("x").lower()],
+    ids=["other", "empty", "short", "case"],
 )
-def test_a_wrong_sec_websocket_accept_is_refused(wire_server: WireServer, in_thread: InThread, accept: str) -> None:
+def test_a_wrong_sec_websocket_accept_is_refused(
+    wire_server: WireServer, in_thread: InThread, accept: str
+) -> None:
     def serve() -> None:
         wire, key = wire_server.accept()
         with wire:
@@ -50,7 +54,9 @@ def test_a_wrong_sec_websocket_accept_is_refused(wire_server: WireServer, in_thr
         connect(wire_server.url)
 
 
-def test_a_response_without_sec_websocket_accept_is_refused(wire_server: WireServer, in_thread: InThread) -> None:
+def test_a_response_without_sec_websocket_accept_is_refused(
+    wire_server: WireServer, in_thread: InThread
+) -> None:
     def serve() -> None:
         wire, key = wire_server.accept()
         with wire:
@@ -121,7 +127,9 @@ def test_every_frame_is_masked_with_a_fresh_key(wire_server: WireServer, in_thre
     assert all(0 < sum(key >> bit & 1 for key in bits) < len(bits) for bit in range(32))
 
 
-def test_a_pong_of_the_client_is_masked_and_has_the_pings_bytes(wire_server: WireServer, in_thread: InThread) -> None:
+def test_a_pong_of_the_client_is_masked_and_has_the_pings_bytes(
+    wire_server: WireServer, in_thread: InThread
+) -> None:
     def serve() -> None:
         wire, key = wire_server.accept()
         with wire:
@@ -174,7 +182,9 @@ def test_a_frame_that_arrives_with_the_handshake_is_kept(
         assert connection.receive(timeout_s=LIMIT_S) == b"later"
 
 
-def test_a_masked_frame_from_a_server_is_answered_with_1002(wire_server: WireServer, in_thread: InThread) -> None:
+def test_a_masked_frame_from_a_server_is_answered_with_1002(
+    wire_server: WireServer, in_thread: InThread
+) -> None:
     def serve() -> None:
         wire, key = wire_server.accept()
         with wire:

@@ -1,7 +1,7 @@
-"""What the Go original accepted, cut or joined wrongly between the handshake and the close, and what killed it.
+"""What the Go original accepted, cut or joined wrongly between handshake and close, and what killed it.
 
-Each test writes the bytes by hand on a live socket. The `server` fixture asserts after every test that the same
-server process still accepts a connection and echoes.
+Each test writes the bytes by hand on a live socket. The `server` fixture asserts after every test that the
+same server process still accepts a connection and echoes.
 """
 
 from __future__ import annotations
@@ -105,7 +105,15 @@ def test_a_close_reason_that_is_not_utf_8_closes_with_1007(wire: Wire) -> None:
 
 @pytest.mark.parametrize(
     "payload",
-    [b"\xff", b"abc\x80", b"\xc0\xaf", b"\xe0\x80\xaf", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\xf0\x9f\x98"],
+    [
+        b"\xff",
+        b"abc\x80",
+        b"\xc0\xaf",
+        b"\xe0\x80\xaf",
+        b"\xed\xa0\x80",
+        b"\xf4\x90\x80\x80",
+        b"\xf0\x9f\x98",
+    ],
     ids=["byte", "lone-tail", "overlong-2", "overlong-3", "surrogate", "above-10ffff", "cut"],
 )
 def test_text_that_is_not_utf_8_closes_with_1007(wire: Wire, payload: bytes) -> None:
@@ -113,7 +121,11 @@ def test_text_that_is_not_utf_8_closes_with_1007(wire: Wire, payload: bytes) -> 
 
 
 def test_bad_utf_8_in_a_later_fragment_closes_with_1007(wire: Wire) -> None:
-    pieces = frame(TEXT, b"good ", fin=False), frame(CONTINUATION, b"\xc3", fin=False), frame(CONTINUATION, b"x")
+    pieces = (
+        frame(TEXT, b"good ", fin=False),
+        frame(CONTINUATION, b"\xc3", fin=False),
+        frame(CONTINUATION, b"x"),
+    )
     assert closes_with(wire, *pieces) == INVALID_PAYLOAD
 
 
@@ -124,7 +136,11 @@ def test_a_character_cut_between_fragments_is_whole_in_the_message(wire: Wire) -
 
 
 def test_fragments_are_delivered_as_one_message(wire: Wire) -> None:
-    wire.send(frame(TEXT, b"one ", fin=False) + frame(CONTINUATION, fin=False) + frame(CONTINUATION, b"two ", fin=False))
+    wire.send(
+        frame(TEXT, b"one ", fin=False)
+        + frame(CONTINUATION, fin=False)
+        + frame(CONTINUATION, b"two ", fin=False)
+    )
     wire.send(frame(CONTINUATION, b"three"))
     got = wire.read_frame()
     assert (got.opcode, got.payload, got.fin) == (TEXT, b"one two three", True)

@@ -1,4 +1,4 @@
-"""What the Go original let through the door, and how one bad or stalled visitor closed it for everybody else."""
+"""What the Go original let through the door, and how one bad or stalled visitor closed it for everybody."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.interop.echo_process import EchoProcess
 
 
 def status_of(server: EchoProcess, data: bytes) -> int:
-    """Send the bytes on a new connection and return the status of the response; it has to end the connection."""
+    """Send the bytes on a new connection and return the response's status; it has to end the connection."""
     with Wire.to(server.port) as wire:
         wire.send(data)
         version, status, _ = wire.read_to_end().split(b" ", 2)

@@ -1,5 +1,5 @@
-"""What the Go original cost when nothing happened, and how it ended: a core for idling, memory per connection, and a
-shutdown that always waited its full time and fell over when asked twice."""
+"""What the Go original cost when nothing happened, and how it ended: a core for idling, memory per
+connection, and a shutdown that always waited its full time and fell over when asked twice."""
 
 from __future__ import annotations
 

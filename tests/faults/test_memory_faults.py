@@ -1,4 +1,4 @@
-"""What the Go original's pool got wrong: sizes, slices, double releases, its books, and memory it never asked for."""
+"""What the Go original's pool got wrong: sizes, slices, double releases, its books, huge pages."""
 
 from __future__ import annotations
 

@@ -19,7 +19,9 @@ def test_every_test_that_the_table_names_exists_in_the_module_of_its_heading() -
             assert row[1] in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}, line
             named += 1
         else:
-            assert not line.startswith("| ") or line == "| Fault | Test |", f"a row that names no test: {line}"
+            assert not line.startswith("| ") or line == "| Fault | Test |", (
+                f"a row that names no test: {line}"
+            )
     assert named > 50
 
 

@@ -1,4 +1,4 @@
-"""What the Go original's server promised and did not do: echo, routes, metrics, whole and unspoilt sends, no copies."""
+"""What the Go original's server promised and did not do: echo, routes, metrics, whole sends, no copies."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ def port_of(url: str) -> int:
     return int(url.rpartition(":")[2])
 
 
-def echo_server(**settings: object) -> Server:
+def echo_server() -> Server:
     """Return a server in this process that echoes on every path."""
-    app = Server("127.0.0.1", 0, **settings)
+    app = Server("127.0.0.1", 0)
 
     @app.on_message
     def echo(connection: Connection, message: Message) -> None:
@@ -156,8 +156,8 @@ def test_the_echo_of_a_large_message_makes_no_copy_of_it_on_the_heap() -> None:
     payload = bytes(range(256)) * (8 * MIB // 256)
     outgoing, incoming = frame(BINARY, payload), bytearray(len(payload) + 10)
     with app.background() as url, Wire.open(port_of(url)) as wire, memoryview(incoming) as view:
-        # The first round fills the pool; the second one is watched. Pooled memory is mapped, not on the heap, so
-        # what is traced is copies.
+        # The first round fills the pool; the second one is watched. Pooled memory is mapped and not on the
+        # heap, so what is traced is copies.
         for watched in (False, True):
             if watched:
                 tracemalloc.start()
@@ -173,7 +173,9 @@ def test_the_echo_of_a_large_message_makes_no_copy_of_it_on_the_heap() -> None:
     assert peak_bytes < len(payload) // 2, f"{peak_bytes} bytes on the heap for a message of {len(payload)}"
 
 
-def test_a_ping_is_answered_while_a_large_message_is_on_its_way_out(server: EchoProcess, in_thread: InThread) -> None:
+def test_a_ping_is_answered_while_a_large_message_is_on_its_way_out(
+    server: EchoProcess, in_thread: InThread
+) -> None:
     with Wire.open(server.port) as wire:
         in_thread(lambda: wire.send(frame(BINARY, bytes(8 * MIB)) + frame(PING, b"and you?")))
         assert len(wire.read_frame().payload) == 8 * MIB

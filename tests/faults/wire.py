@@ -1,8 +1,8 @@
-"""Raw sockets that speak WebSocket badly on purpose: a small frame builder and reader, and both ends of a wire.
+"""Raw sockets that speak WebSocket badly on purpose: a small frame builder and reader, both ends of a wire.
 
-Nothing here comes from the library under test: what a frame looks like is written down a second time (RFC 6455
-§5.2), so that one misunderstanding cannot hide in both. The builder makes every frame, legal or not; the reader
-returns what is on the wire and judges nothing. Every wait has a time limit.
+Nothing here comes from the library under test: what a frame looks like is written down a second time (RFC
+6455 §5.2), so that one misunderstanding cannot hide in both. The builder makes every frame, legal or not; the
+reader returns what is on the wire and judges nothing. Every wait has a time limit.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def request(
 
 
 def response(key: str, *, accept: str | None = None) -> bytes:
-    """Return a response that accepts the handshake (RFC 6455 §4.2.2); `accept` puts another value in its place."""
+    """Return a response that accepts the handshake (RFC 6455 §4.2.2); `accept` is another value for it."""
     value = accept_of(key) if accept is None else accept
     return (
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"

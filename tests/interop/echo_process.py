@@ -1,9 +1,9 @@
 """`hioload-ws echo` as a process of its own: started, watched through /proc, and ended by a signal.
 
-Suites that speak to a live server use this one class, so that every one of them also proves how the program begins
-(one line on standard output once it listens) and how it ends (SIGTERM drains, exit code 0, nothing on standard
-error). Set `ECHO_COMMAND` to run the same suites against another echo server: what fails there as well is
-the test's fault and not the server's.
+Suites that speak to a live server use this one class, so that every one of them also proves how the program
+begins (one line on standard output once it listens) and how it ends (SIGTERM drains, exit code 0, nothing on
+standard error). Set `ECHO_COMMAND` to run the same suites against another echo server: what fails there as
+well is the test's fault and not the server's.
 """
 
 from __future__ import annotations
@@ -72,7 +72,9 @@ class EchoProcess:
                 self._process.kill()
                 self._process.wait()
                 self._process.stdout.close()
-                raise AssertionError(f"the server did not say that it listens: {line!r}; {self._close_errors()}")
+                raise AssertionError(
+                    f"the server did not say that it listens: {line!r}; {self._close_errors()}"
+                )
             line += piece
         return line.decode().strip()
 

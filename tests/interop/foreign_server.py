@@ -35,7 +35,9 @@ class ForeignServer:
         async def start() -> foreign.Server:
             if unix_path is not None:
                 return await foreign.unix_serve(self._serve, unix_path, max_size=None)
-            return await foreign.serve(self._serve, "127.0.0.1", 0, ssl=tls, max_size=None, select_subprotocol=choose)
+            return await foreign.serve(
+                self._serve, "127.0.0.1", 0, ssl=tls, max_size=None, select_subprotocol=choose
+            )
 
         return asyncio.run_coroutine_threadsafe(start(), self._loop).result(10)
 

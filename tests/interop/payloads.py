@@ -1,8 +1,8 @@
-"""The messages that every peer echoes: each length at which the frame header changes its form, and a large one.
+"""The messages that every peer echoes: each length at which the header changes its form, and a large one.
 
-RFC 6455 §5.2 writes a length up to 125 in 7 bits, up to 65 535 in 16 and beyond that in 64, so the lengths on both
-sides of each step are tried, in binary and in text. The text holds characters of one to four bytes, and its length
-is counted in bytes, since that is what the header carries.
+RFC 6455 §5.2 writes a length up to 125 in 7 bits, up to 65 535 in 16 and beyond that in 64, so the lengths on
+both sides of each step are tried, in binary and in text. The text holds characters of one to four bytes, and
+its length is counted in bytes, since that is what the header carries.
 """
 
 from __future__ import annotations

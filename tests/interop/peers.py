@@ -3,10 +3,10 @@
 
     python tests/interop/peers.py [--only ws,chromium] [--require ws,chromium]
 
-Each peer that is present runs every echo; one that is absent is named and skipped, unless `--require` lists it. The
-exit code is 0 when everything that ran passed and nothing required was absent. Nothing is installed on the machine:
-`ws` comes from the npm registry into a cache folder (`ECHO_PEERS`, else `hioload-ws-peers` in the user's cache),
-Chromium has to be there (Debian: `apt-get install chromium`).
+Each peer that is present runs every echo; one that is absent is named and skipped, unless `--require` lists
+it. The exit code is 0 when everything that ran passed and nothing required was absent. Nothing is installed
+on the machine: `ws` comes from the npm registry into a cache folder (`ECHO_PEERS`, else `hioload-ws-peers` in
+the user's cache), Chromium has to be there (Debian: `apt-get install chromium`).
 """
 
 from __future__ import annotations
@@ -71,13 +71,22 @@ def find_program(*names: str) -> str:
 
 @functools.cache
 def node_with_ws() -> tuple[str, dict[str, str]]:
-    """Return the path of Node.js and an environment in which it finds the package `ws`, fetched where needed."""
+    """Return the path of Node.js and an environment in which it finds the package `ws`, fetched if needed."""
     node, npm = find_program("node"), find_program("npm")
     default = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "hioload-ws-peers")
     folder = Path(os.environ.get("ECHO_PEERS") or default)
     if not (folder / "node_modules" / "ws" / "package.json").exists():
         folder.mkdir(parents=True, exist_ok=True)
-        command = [npm, "install", "--prefix", str(folder), "--no-audit", "--no-fund", "--ignore-scripts", "ws@8"]
+        command = [
+            npm,
+            "install",
+            "--prefix",
+            str(folder),
+            "--no-audit",
+            "--no-fund",
+            "--ignore-scripts",
+            "ws@8",
+        ]
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=INSTALL_LIMIT_S)
         except subprocess.TimeoutExpired:
@@ -126,7 +135,7 @@ def ws_server() -> Iterator[str]:
 
 
 def run_ws_server() -> int:
-    """Our client against the npm package `ws` as server: each message alone, then the small ones in flight."""
+    """Our client against the npm package `ws` as server: each message alone, then many in flight."""
     small = [payload for payload in PAYLOADS if payload.length_bytes <= 65_536] * 10
     rounds = [[payload] for payload in PAYLOADS] + [small]
     with ws_server() as url:
@@ -172,7 +181,7 @@ def page_server(results: queue.SimpleQueue[str]) -> Iterator[str]:
 
 @contextmanager
 def chromium_at(url: str) -> Iterator[None]:
-    """Open the page in a headless Chromium with a profile of its own, and end all its processes afterwards."""
+    """Open the page in a headless Chromium with a profile of its own, and end all its processes after."""
     program = find_program(*CHROMIUM_NAMES)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         browser = subprocess.Popen(
@@ -204,7 +213,10 @@ def run_chromium() -> int:
 
 
 PEERS: Final[dict[str, tuple[tuple[str, Callable[[], int]], ...]]] = {
-    "ws": (("npm ws as client of our server", run_ws_client), ("our client of npm ws as server", run_ws_server)),
+    "ws": (
+        ("npm ws as client of our server", run_ws_client),
+        ("our client of npm ws as server", run_ws_server),
+    ),
     "chromium": (("headless Chromium as client of our server", run_chromium),),
 }
 
@@ -228,15 +240,21 @@ def peer_names(text: str) -> list[str]:
     """Split a comma-separated list of peers; refuse one that does not exist."""
     names = [name for name in text.split(",") if name]
     if unknown := set(names) - set(PEERS):
-        raise argparse.ArgumentTypeError(f"no such peer: {', '.join(sorted(unknown))}; there are {', '.join(PEERS)}")
+        raise argparse.ArgumentTypeError(
+            f"no such peer: {', '.join(sorted(unknown))}; there are {', '.join(PEERS)}"
+        )
     return names
 
 
 def main() -> int:
     """Run the peers that the command line names and return the exit code."""
     parser = argparse.ArgumentParser(description="Echo through peers that are programs of their own.")
-    parser.add_argument("--only", type=peer_names, default=list(PEERS), metavar="PEERS", help="run only these")
-    parser.add_argument("--require", type=peer_names, default=[], metavar="PEERS", help="absence of these fails")
+    parser.add_argument(
+        "--only", type=peer_names, default=list(PEERS), metavar="PEERS", help="run only these"
+    )
+    parser.add_argument(
+        "--require", type=peer_names, default=[], metavar="PEERS", help="absence of these fails"
+    )
     options = parser.parse_args()
     wanted = dict.fromkeys([*options.only, *options.require])
     outcomes = [run_peer(peer, peer in options.require) for peer in wanted]

@@ -30,14 +30,18 @@ def test_what_our_client_sends_comes_back(url: str, payload: Payload) -> None:
 
 
 @pytest.mark.parametrize("payload", PAYLOADS, ids=str)
-def test_what_our_client_sends_over_tls_comes_back(foreign_tls_server: ForeignServer, payload: Payload) -> None:
+def test_what_our_client_sends_over_tls_comes_back(
+    foreign_tls_server: ForeignServer, payload: Payload
+) -> None:
     with connect(f"wss://localhost:{foreign_tls_server.port}", tls=client_tls()) as connection:
         connection.send(payload.value)
         assert same(connection.receive(timeout_s=LIMIT_S), payload.value)
 
 
 def test_closing_over_tls_does_not_wait_for_a_time_limit(foreign_tls_server: ForeignServer) -> None:
-    connection = connect(f"wss://localhost:{foreign_tls_server.port}", tls=client_tls(), close_timeout_s=LIMIT_S)
+    connection = connect(
+        f"wss://localhost:{foreign_tls_server.port}", tls=client_tls(), close_timeout_s=LIMIT_S
+    )
     connection.send("x")
     assert connection.receive(timeout_s=LIMIT_S) == "x"
     began = time.monotonic()

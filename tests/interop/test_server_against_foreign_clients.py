@@ -1,7 +1,7 @@
-"""Our echo server against clients that other people wrote: what they send comes back as it was, kind and bytes.
+"""Our echo server against clients that other people wrote: what they send comes back, kind and bytes.
 
-The three packages come from three hands and differ where it counts: `websockets` offers compression and checks
-everything, `websocket-client` offers none and masks by itself, `aiohttp` reads with a parser in C.
+The three packages come from three hands and differ where it counts: `websockets` offers compression and
+checks everything, `websocket-client` offers none and masks by itself, `aiohttp` reads with a parser in C.
 """
 
 from __future__ import annotations
@@ -57,7 +57,10 @@ def test_what_websocket_client_sends_comes_back(echo_url: str, payload: Payload)
 @each_payload
 def test_what_the_aiohttp_client_sends_comes_back(echo_url: str, payload: Payload) -> None:
     async def echo() -> object:
-        async with aiohttp.ClientSession() as session, session.ws_connect(echo_url, max_msg_size=0) as connection:
+        async with (
+            aiohttp.ClientSession() as session,
+            session.ws_connect(echo_url, max_msg_size=0) as connection,
+        ):
             if isinstance(payload.value, str):
                 await connection.send_str(payload.value)
             else:

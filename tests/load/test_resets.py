@@ -1,7 +1,7 @@
 """1 000 connections that are reset at random points: the server loses those, and nothing else.
 
-A reset is what a crashing or hostile peer sends; with SO_LINGER 0, close(2) sends it instead of the orderly end
-(socket(7)). The points are chosen by a seed, so that a failure can be repeated.
+A reset is what a crashing or hostile peer sends; with SO_LINGER 0, close(2) sends it instead of the orderly
+end (socket(7)). The points are chosen by a seed, so that a failure can be repeated.
 """
 
 from __future__ import annotations
@@ -98,7 +98,9 @@ def test_a_thousand_resets_at_random_points_leave_a_server_that_works_and_no_des
                 point(wire, dice)
                 wire.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             if number % 100 == 0:
-                assert bystander.echoes(b"after %d" % number), f"the bystander suffered after {point.__name__}"
+                assert bystander.echoes(b"after %d" % number), (
+                    f"the bystander suffered after {point.__name__}"
+                )
         assert bystander.echoes()
     until(lambda: server.descriptor_count() <= idle)
     for _ in range(10):
