@@ -22,7 +22,8 @@ from __future__ import annotations
 
 import ssl
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Final
 
@@ -37,16 +38,26 @@ _SCRATCH_BYTES: Final = 65536
 _PIECE_BYTES: Final = 16 * RECORD_BYTES
 """Ciphertext that is made before the layer below has to show that it goes out."""
 
-_threads: Final = threading.local()
+
+class _ThreadScratch(threading.local):
+    """Memory for ciphertext on its way in, per thread, since an idle connection shall own none."""
+
+    def __init__(self) -> None:
+        self.free: list[memoryview] = []
 
 
-def _scratch() -> memoryview:
-    """Return this thread's memory for ciphertext on its way in: used up before anybody else can want it."""
+_threads: Final = _ThreadScratch()
+
+
+@contextmanager
+def _scratch() -> Iterator[memoryview]:
+    """Lend some memory. Loans may nest, and do: the layer below may be TLS, too."""
+    free = _threads.free
+    memory = free.pop() if free else memoryview(bytearray(_SCRATCH_BYTES))
     try:
-        memory: memoryview = _threads.scratch
-    except AttributeError:
-        memory = _threads.scratch = memoryview(bytearray(_SCRATCH_BYTES))
-    return memory
+        yield memory
+    finally:
+        free.append(memory)
 
 
 class TlsTransport:
@@ -248,22 +259,26 @@ class TlsTransport:
         drained = False
         while True:
             if engine.buffered:
-                count = engine.read_into(view[filled:])
-                filled += max(count, 0)
-            if filled == len(view) or engine.ended or drained:
+                filled = engine.read_into(view, filled)
+            if filled == len(view) or engine.ended or engine.failed or drained:
                 break
-            fed = self._feed(_SCRATCH_BYTES)
+            try:
+                fed = self._feed(_SCRATCH_BYTES)
+            except ConnectionLost:
+                if filled:
+                    break  # first the data; the layer below says it again
+                raise
             drained = fed <= 0 or (fed < _SCRATCH_BYTES and not self._inner.buffered)
         return filled or (END_OF_STREAM if engine.ended else WOULD_BLOCK)
 
     def _feed(self, limit_bytes: int) -> int:
         """Move at most ``limit_bytes`` from below into the engine; return what ``recv_into`` said."""
-        scratch = _scratch()[:limit_bytes]
-        count = self._inner.recv_into(scratch)
-        if count > 0:
-            self._engine.receive(scratch[:count])
-        elif count == END_OF_STREAM:
-            self._engine.receive_end()
+        with _scratch() as memory:
+            count = self._inner.recv_into(memory[:limit_bytes])
+            if count > 0:
+                self._engine.receive(memory[:count])
+            elif count == END_OF_STREAM:
+                self._engine.receive_end()
         return count
 
     def _write(self, views: Sequence[ReadableMemory]) -> int:
@@ -307,7 +322,7 @@ class TlsTransport:
                 self._pump()  # the alert
             except ConnectionLost:
                 pass  # the peer will not hear it; the first error is the one that matters
-            loss = ConnectionLost(f"TLS failed: {_reason(error)}", reason=error.reason, errno=error.errno)
+            loss = ConnectionLost(f"TLS failed: {_reason(error)}", reason=_code(error), errno=error.errno)
         else:
             loss = ConnectionLost(error.message, **error.context)
         self._loss = loss.message, loss.context
@@ -330,9 +345,12 @@ def _reason(error: ssl.SSLError) -> str:
     """Return what went wrong, for people."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"the peer's certificate was refused: {error.verify_message}"
-    if isinstance(error, ssl.SSLEOFError):
-        return "the stream ended without close_notify, it may be truncated"
-    return error.reason or str(error)
+    return _code(error) or error.strerror or str(error)
+
+
+def _code(error: ssl.SSLError) -> str:
+    """Return OpenSSL's word for what went wrong; ``""`` for an error that OpenSSL did not make."""
+    return getattr(error, "reason", None) or ""
 
 
 class TlsListener:

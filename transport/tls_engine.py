@@ -12,6 +12,10 @@ handshake.
 *Closing one direction.* ``SSLObject.unwrap`` sends close_notify, and then looks for the peer's: data that
 waits in the queue at that moment would be destroyed (OpenSSL: "application data after close notify"). So what
 has arrived is decrypted first and held for the reader.
+
+*An end that is none.* Contexts of Python ask OpenSSL to take the end of the input for close_notify
+(``OP_IGNORE_UNEXPECTED_EOF``). So OpenSSL is never told of that end: when it wants more and there will be no
+more, the stream was cut, and that is said here.
 """
 
 from __future__ import annotations
@@ -20,7 +24,6 @@ import ssl
 from typing import Final, cast
 
 from ..api.errors import InvalidArgument
-from ..api.transport import END_OF_STREAM, WOULD_BLOCK
 
 HEADER_BYTES: Final = 5
 """Type (1), version (2), length of the fragment (2), big endian: RFC 8446 §5.1."""
@@ -35,6 +38,11 @@ def check_context(context: ssl.SSLContext, *, server_side: bool) -> None:
     if context.protocol == foreign:
         side = "server" if server_side else "client"
         raise InvalidArgument(f"this TLS context can't be used by a {side}", protocol=context.protocol.name)
+
+
+def _cut_short() -> ssl.SSLEOFError:
+    """Return the error for an end without close_notify."""
+    return ssl.SSLEOFError(ssl.SSL_ERROR_EOF, "the stream ended without close_notify, it may be truncated")
 
 
 class TlsEngine:
@@ -63,6 +71,9 @@ class TlsEngine:
     def __init__(self, context: ssl.SSLContext, *, server_side: bool, server_name: str | None) -> None:
         """Raises ``InvalidArgument`` for a context of the other side, a malformed name, or a missing one."""
         check_context(context, server_side=server_side)
+        if context.check_hostname and not server_side and not server_name:
+            # ``wrap_bio``, unlike ``wrap_socket``, would go on and accept a certificate for any host.
+            raise InvalidArgument("this TLS context checks the server's name, and none is given")
         self._input = ssl.MemoryBIO()
         self._output = ssl.MemoryBIO()
         try:
@@ -82,6 +93,8 @@ class TlsEngine:
         try:
             self.ssl_object.do_handshake()
         except ssl.SSLWantReadError:
+            if self._input_cut:
+                raise _cut_short() from None
             return False
         self.established = True
         return True
@@ -107,7 +120,6 @@ class TlsEngine:
 
     def receive_end(self) -> None:
         """Learn that nothing will ever arrive again."""
-        self._input.write_eof()
         self._input_cut = True
         self.wants_read = False
 
@@ -118,36 +130,43 @@ class TlsEngine:
             return True
         return not self.ended and bool(self._input.pending or self._input_cut or self.ssl_object.pending())
 
-    def read_into(self, view: memoryview) -> int:
-        """Decrypt into ``view`` as much as there is and fits; return its size, ``WOULD_BLOCK``, or
-        ``END_OF_STREAM`` after close_notify (RFC 8446 §6.1).
+    @property
+    def failed(self) -> bool:
+        """Whether an error waits for the reader to come back."""
+        return self._error is not None
 
-        An error that comes behind good data is raised by the next call. The end without close_notify is
-        ``ssl.SSLEOFError``.
+    def read_into(self, view: memoryview, filled: int = 0) -> int:
+        """Decrypt into ``view`` behind its first ``filled`` bytes as much as there is and fits; return how much
+        of ``view`` is filled then. After close_notify (RFC 8446 §6.1) ``ended`` is set.
+
+        Good data is never lost to an error behind it: the error waits until a call has nothing to return. The
+        end without close_notify is ``ssl.SSLEOFError``.
         """
-        filled = min(len(self._held), len(view))
-        view[:filled] = self._held[:filled]
-        del self._held[:filled]
-        if self._error is not None and not filled:
-            error, self._error = self._error, None
-            raise error
+        if self._held:
+            count = min(len(self._held), len(view) - filled)
+            view[filled : filled + count] = self._held[:count]
+            del self._held[:count]
+            filled += count
         while filled < len(view) and self._error is None and self.buffered:
             try:
                 # With a buffer it returns a count, whatever its annotation says.
                 count = cast(int, self.ssl_object.read(len(view) - filled, view[filled:]))
             except ssl.SSLWantReadError:
+                if self._input_cut:
+                    self._error = _cut_short()
                 break
             except ssl.SSLZeroReturnError:
                 count = 0
             except ssl.SSLError as error:
-                if not filled:
-                    raise
                 self._error = error
                 break
             if not count:
                 self.ended = True
             filled += count
-        return filled or (END_OF_STREAM if self.ended else WOULD_BLOCK)
+        if self._error is not None and not filled:
+            waiting, self._error = self._error, None
+            raise waiting
+        return filled
 
     def encrypt(self, view: memoryview) -> int:
         """Encrypt the start of ``view``, one record at most; return how many bytes of it that were.
@@ -163,14 +182,14 @@ class TlsEngine:
     def close_output(self) -> None:
         """Append close_notify to the output; reading goes on."""
         space = memoryview(bytearray(RECORD_BYTES))
-        while self._error is None and self._input.pending + self.ssl_object.pending() and not self.ended:
-            held = bytes(self._held)
-            self._held.clear()
-            try:
-                count = self.read_into(space)
-            except ssl.SSLError as error:
-                count, self._error = 0, error
-            self._held += held + space[: max(count, 0)]
+        held = self._held
+        self._held = bytearray()
+        try:
+            while not self.failed and self.buffered and (count := self.read_into(space)):
+                held += space[:count]
+        except ssl.SSLError as error:
+            self._error = error
+        self._held = held
         try:
             self.ssl_object.unwrap()
         except ssl.SSLError:

@@ -172,7 +172,7 @@ def test_what_bind_refuses_becomes_an_error_that_says_whose_fault_it_is(
         raise OSError(number, os.strerror(number))
 
     class Refusing(socket.socket):
-        bind = refuse  # type: ignore[assignment]  # the one form that is used
+        bind = refuse
 
     monkeypatch.setattr(socket, "socket", Refusing)
     with pytest.raises(error) as caught:
