@@ -39,15 +39,14 @@ def test_what_our_client_sends_over_tls_comes_back(
 
 
 def test_closing_over_tls_does_not_wait_for_a_time_limit(foreign_tls_server: ForeignServer) -> None:
-    connection = connect(
-        f"wss://localhost:{foreign_tls_server.port}", tls=client_tls(), close_timeout_s=LIMIT_S
-    )
-    connection.send("x")
-    assert connection.receive(timeout_s=LIMIT_S) == "x"
+    url = f"wss://localhost:{foreign_tls_server.port}"
     began = time.monotonic()
-    connection.close()
-    # The server's close frame and its close_notify come together; the second one must not be overlooked.
-    assert time.monotonic() - began < LIMIT_S / 10
+    # Whether the server's close frame and its close_notify come together, in one piece, is a matter of luck.
+    for _ in range(10):
+        with connect(url, tls=client_tls(), close_timeout_s=LIMIT_S / 2) as connection:
+            connection.send("x")
+            assert connection.receive(timeout_s=LIMIT_S) == "x"
+        assert time.monotonic() - began < LIMIT_S / 3, "close_notify was overlooked"
 
 
 def test_many_messages_on_one_connection_come_back_in_order(url: str) -> None:
