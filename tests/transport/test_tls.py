@@ -121,6 +121,48 @@ def test_an_end_in_the_handshake_is_a_loss(bench: Bench) -> None:
         link.server.recv_into(bytearray(1))
 
 
+def test_an_end_in_the_middle_of_the_first_message_is_a_loss(bench: Bench) -> None:
+    link = tls_link(bench)
+    raw_socket(link.client).send(b"\x16\x03\x01")
+    raw_socket(link.client).shutdown(socket.SHUT_WR)
+    with pytest.raises(ConnectionLost, match="truncated"):
+        link.server.recv_into(bytearray(1))
+
+
+def test_a_handshake_that_comes_byte_by_byte_succeeds(bench: Bench) -> None:
+    link = tls_link(bench)
+    middle, end = memory_pair()
+    bench.keep(middle)
+    bench.keep(end)
+    slow = TlsTransport(end, server_context(), server_side=True)
+    bench.keep(slow)
+    link.client.flush()
+    hello = raw_socket(link.server).recv(5000)
+    for number in range(len(hello)):
+        middle.send([hello[number : number + 1]])
+        assert slow.recv_into(bytearray(1)) == WOULD_BLOCK
+    buffer = bytearray(1)
+    assert middle.recv_into(buffer) == 1 and buffer == b"\x16"  # the server's answer begins
+
+
+@pytest.mark.parametrize("name", [".leading.dot", None, ""])
+def test_a_name_that_can_not_be_checked_is_refused(name: str | None) -> None:
+    left, right = memory_pair()
+    with pytest.raises(InvalidArgument):
+        TlsTransport(left, client_context(), server_side=False, server_name=name)
+    left.close()
+    right.close()
+
+
+def test_a_context_that_checks_no_name_needs_none(bench: Bench) -> None:
+    context = client_context()
+    context.check_hostname = False
+    listener = bench.listen("tls-memory")
+    client = bench.memory.connect(listener.address, ConnectOptions(tls=context))
+    bench.keep(client)
+    Link("tls-memory", listener, client, bench.accept(listener)).establish()
+
+
 def test_an_end_without_close_notify_is_a_loss_after_the_data(link: Link) -> None:
     link.client.send([b"abc"])
     raw_socket(link.client).shutdown(socket.SHUT_WR)
@@ -211,6 +253,33 @@ def test_our_shutdown_keeps_what_arrived_and_the_error_behind_it(link: Link) -> 
     assert link.receive(link.server, link.client, 4) == b"cdef"
     with pytest.raises(ConnectionLost):
         link.server.recv_into(buffer)
+
+
+def test_our_shutdown_keeps_an_error_that_waits_alone(link: Link) -> None:
+    link.client.send([b"ab"])
+    raw_socket(link.client).send(b"\x17\x03\x03\x00\x14" + bytes(20))
+    assert link.server.recv_into(bytearray(2)) == 2
+    link.server.shutdown()
+    with pytest.raises(ConnectionLost):
+        link.server.recv_into(bytearray(2))
+
+
+def test_data_before_a_reset_is_received_before_the_reset(link: Link, monkeypatch: pytest.MonkeyPatch) -> None:
+    link.client.send([b"abc"])
+    feed = TlsTransport._feed
+    answers = [None, ConnectionLost("reset"), ConnectionLost("reset")]
+
+    def scripted(self: TlsTransport, limit_bytes: int) -> int:
+        answer = answers.pop(0)
+        if answer is not None:
+            raise answer
+        feed(self, limit_bytes)
+        return limit_bytes  # as if it were full, so that the same call comes back for more
+
+    monkeypatch.setattr(TlsTransport, "_feed", scripted)
+    assert link.server.recv_into(bytearray(100)) == 3
+    with pytest.raises(ConnectionLost, match="reset"):
+        link.server.recv_into(bytearray(100))
 
 
 def test_our_shutdown_keeps_what_arrived_and_the_end_behind_it(link: Link) -> None:
