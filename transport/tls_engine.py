@@ -136,9 +136,9 @@ class TlsEngine:
         return self._error is not None
 
     def read_into(self, view: memoryview, filled: int = 0) -> int:
-        """Decrypt into ``view`` behind its first ``filled`` bytes as much as there is and fits; return how much
-        of ``view`` is filled then. After close_notify (RFC 8446 §6.1) ``ended`` is set.
+        """Decrypt into ``view``, behind its first ``filled`` bytes, what there is and fits.
 
+        Returns how much of ``view`` is filled then. After close_notify (RFC 8446 §6.1) ``ended`` is set.
         Good data is never lost to an error behind it: the error waits until a call has nothing to return. The
         end without close_notify is ``ssl.SSLEOFError``.
         """

@@ -1,4 +1,4 @@
-"""Fixtures of the transport's tests: every kind of transport, as connected pairs that are closed after the test.
+"""Fixtures of the transport's tests: every kind of it, as connected pairs that are closed after.
 
 Nothing here sleeps: who has to wait for the system asks poll(2), with a limit.
 """
@@ -120,10 +120,10 @@ class Link:
             total += 65536
         return total
 
-    def receive(self, receiver: Transport, sender: Transport, size_bytes: int, read_bytes: int = 65536) -> bytes:
+    def receive(self, receiver: Transport, sender: Transport, size_bytes: int) -> bytes:
         """Move bytes from ``sender`` to ``receiver`` until that has ``size_bytes``."""
         got = bytearray()
-        buffer = bytearray(read_bytes)
+        buffer = bytearray(65536)
         while len(got) < size_bytes:
             if sender.interest & WRITABLE:
                 sender.flush()

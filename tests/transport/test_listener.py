@@ -106,11 +106,11 @@ from hioload_ws.transport import MemoryProvider, TcpProvider, UnixProvider, memo
 resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
 memory = MemoryProvider()
 kinds = [
-    (TcpProvider(), TcpAddress("127.0.0.1", 0)),
-    (UnixProvider(), UnixAddress(sys.argv[1])),
-    (memory, MemoryAddress("name")),
+    (TcpProvider(), TcpAddress("127.0.0.1", 0), TcpAddress("127.0.0.1", 0)),
+    (UnixProvider(), UnixAddress(sys.argv[1]), UnixAddress(sys.argv[1] + "2")),
+    (memory, MemoryAddress("name"), MemoryAddress("other")),
 ]
-for provider, address in kinds:
+for provider, address, other in kinds:
     listener = provider.listen(address, ListenOptions())
     clients = [provider.connect(listener.address, ConnectOptions()) for _ in range(3)]
     poller = select.poll()
@@ -124,8 +124,7 @@ for provider, address in kinds:
         pass
     refused = 0
     for call in (
-        lambda: provider.listen(type(address)(sys.argv[1] + "2", *([0] if provider.name == "tcp" else [])),
-                                ListenOptions()) if provider.name != "tcp" else provider.listen(address, ListenOptions()),
+        lambda: provider.listen(other, ListenOptions()),
         lambda: provider.connect(listener.address, ConnectOptions()),
         memory_pair,
     ):
@@ -155,9 +154,10 @@ print("all kinds recovered")
 """
 
 
-def test_without_descriptors_every_kind_says_so_and_goes_on_later(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_without_descriptors_every_kind_says_so_and_goes_on_later(
+    tmp_path_factory: pytest.TempPathFactory
+) -> None:
     path = tmp_path_factory.mktemp("s") / "socket"
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", EXHAUSTION, str(path)], capture_output=True, text=True, timeout=60
-    )
+    command = [sys.executable, "-W", "error", "-c", EXHAUSTION, str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert done.stdout == "all kinds recovered\n", done.stderr

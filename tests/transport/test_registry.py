@@ -134,7 +134,8 @@ def test_the_default_registry_has_what_works_first_and_what_is_planned_after() -
     assert registry.select(tls=True).name == "tcp"
     for name in registry.names()[3:]:
         answer = registry.availability(name)
-        assert not answer.available and answer.reason.startswith(f"{name} is not implemented in this version (")
+        assert not answer.available
+        assert answer.reason.startswith(f"{name} is not implemented in this version (")
         with pytest.raises(NotSupported):
             registry.get(name)
     with pytest.raises(NotSupported):
@@ -158,7 +159,9 @@ def test_looking_that_fails_is_a_part_of_the_reason() -> None:
     assert "broken disk" in AbsentProvider("x", look).availability().reason
 
 
-@pytest.mark.parametrize(("switch", "state"), [("0", "on)"), ("1", "privileged"), ("2", "off"), ("7", "unknown")])
+@pytest.mark.parametrize(
+    ("switch", "state"), [("0", "on)"), ("1", "privileged"), ("2", "off"), ("7", "unknown")]
+)
 def test_io_uring_is_what_the_switch_says(tmp_path: Path, switch: str, state: str) -> None:
     assert "does not say" in look_for_io_uring(tmp_path)
     (tmp_path / "proc/sys/kernel").mkdir(parents=True)

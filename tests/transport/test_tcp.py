@@ -8,7 +8,13 @@ import socket
 
 import pytest
 
-from hioload_ws.api.errors import AlreadyExists, ConnectionLost, InvalidArgument, NotSupported, ResourceExhausted
+from hioload_ws.api.errors import (
+    AlreadyExists,
+    ConnectionLost,
+    InvalidArgument,
+    NotSupported,
+    ResourceExhausted,
+)
 from hioload_ws.api.registry import ConnectOptions, ListenOptions
 from hioload_ws.api.transport import TcpAddress
 from hioload_ws.transport import tcp as tcp_module
@@ -180,7 +186,9 @@ def test_what_bind_refuses_becomes_an_error_that_says_whose_fault_it_is(
     assert isinstance(caught.value.__cause__, OSError)
 
 
-def test_without_descriptors_connecting_says_so(provider: TcpProvider, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_descriptors_connecting_says_so(
+    provider: TcpProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def refuse(*arguments: object, **options: object) -> socket.socket:
         raise OSError(errno.EMFILE, "too many")
 

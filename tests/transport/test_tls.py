@@ -16,7 +16,15 @@ from hioload_ws.api.registry import ConnectOptions, ListenOptions
 from hioload_ws.api.transport import END_OF_STREAM, WOULD_BLOCK, Transport
 from hioload_ws.transport.memory import memory_pair
 from hioload_ws.transport.tls import TlsListener, TlsTransport
-from tests.transport.conftest import CERTS, Bench, Link, client_context, raw_socket, server_context, wait_readable
+from tests.transport.conftest import (
+    CERTS,
+    Bench,
+    Link,
+    client_context,
+    raw_socket,
+    server_context,
+    wait_readable,
+)
 
 VERSIONS = [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3]
 
@@ -264,7 +272,9 @@ def test_our_shutdown_keeps_an_error_that_waits_alone(link: Link) -> None:
         link.server.recv_into(bytearray(2))
 
 
-def test_data_before_a_reset_is_received_before_the_reset(link: Link, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_data_before_a_reset_is_received_before_the_reset(
+    link: Link, monkeypatch: pytest.MonkeyPatch
+) -> None:
     link.client.send([b"abc"])
     feed = TlsTransport._feed
     answers = [None, ConnectionLost("reset"), ConnectionLost("reset")]
@@ -381,7 +391,8 @@ def test_a_foreign_peer_may_update_its_keys(bench: Bench) -> None:
         pytest.skip("the openssl command is not installed")
     listener = bench.listen("tls-tcp")
     port = str(listener.address).rpartition(":")[2]
-    command = [program, "s_client", "-connect", f"127.0.0.1:{port}", "-tls1_3", "-CAfile", str(CERTS / "authority.pem")]
+    command = [program, "s_client", "-tls1_3", "-connect", f"127.0.0.1:{port}"]
+    command += ["-CAfile", str(CERTS / "authority.pem")]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     ) as peer:

@@ -11,7 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from hioload_ws.api.errors import AlreadyExists, ConnectionLost, InvalidArgument, NotSupported, ResourceExhausted
+from hioload_ws.api.errors import (
+    AlreadyExists,
+    ConnectionLost,
+    InvalidArgument,
+    NotSupported,
+    ResourceExhausted,
+)
 from hioload_ws.api.registry import ConnectOptions, ListenOptions
 from hioload_ws.api.transport import UnixAddress
 from hioload_ws.transport import unix as unix_module
@@ -82,7 +88,9 @@ def test_a_socket_of_another_kind_is_left_alone(
     assert path.is_socket()
 
 
-def test_a_file_that_is_no_socket_is_left_alone(provider: UnixProvider, address: UnixAddress, path: Path) -> None:
+def test_a_file_that_is_no_socket_is_left_alone(
+    provider: UnixProvider, address: UnixAddress, path: Path
+) -> None:
     path.write_text("precious")
     with pytest.raises(AlreadyExists):
         provider.listen(address, ListenOptions())
@@ -95,7 +103,9 @@ def test_a_taken_abstract_name_is_refused(provider: UnixProvider, bench: Bench) 
         provider.listen(listener.address, ListenOptions())
 
 
-def test_close_leaves_the_file_of_a_successor(provider: UnixProvider, address: UnixAddress, path: Path) -> None:
+def test_close_leaves_the_file_of_a_successor(
+    provider: UnixProvider, address: UnixAddress, path: Path
+) -> None:
     first = provider.listen(address, ListenOptions())
     path.rename(path.with_name("elsewhere"))  # so that its inode is not used again at once
     second = provider.listen(address, ListenOptions())
@@ -105,7 +115,9 @@ def test_close_leaves_the_file_of_a_successor(provider: UnixProvider, address: U
     assert not path.exists()
 
 
-def test_close_is_quiet_when_the_file_is_gone(provider: UnixProvider, address: UnixAddress, path: Path) -> None:
+def test_close_is_quiet_when_the_file_is_gone(
+    provider: UnixProvider, address: UnixAddress, path: Path
+) -> None:
     listener = provider.listen(address, ListenOptions())
     path.unlink()
     listener.close()
@@ -121,7 +133,9 @@ def test_only_the_process_that_made_the_file_removes_it(
     assert path.is_socket()
 
 
-@pytest.mark.parametrize("name", ["", "@", "nul\0inside", "@nul\0inside", "x" * 108, "@" + "x" * 107, "é" * 54])
+@pytest.mark.parametrize(
+    "name", ["", "@", "nul\0inside", "@nul\0inside", "x" * 108, "@" + "x" * 107, "é" * 54]
+)
 def test_malformed_names_are_refused(provider: UnixProvider, name: str) -> None:
     with pytest.raises(InvalidArgument):
         provider.listen(UnixAddress(name), ListenOptions())
