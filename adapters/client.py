@@ -93,6 +93,7 @@ class ClientOpening(Opening):
         try:
             response = handshake.feed(data)
         except HandshakeFailed as error:
+            self._client.response = handshake.response
             connection.finish(error)
             return
         if response is not None:
@@ -118,7 +119,7 @@ class Client(Host):
     connection: WebSocketConnection | None
     """The connection once it is open, also after it closed."""
     response: Response | None
-    """The head of the server's 101 response."""
+    """The head of the server's response, also of one that refused us."""
     failure: HioloadError | None
     """Why the connection never opened."""
     closed_event: CloseEvent | None

@@ -36,7 +36,7 @@ RequestHook: TypeAlias = Callable[[Request], Response | None]
 
 _FULL = Response(503, headers=(("Retry-After", "1"),), body=b"too many connections\n")
 _NO_ROUTE = Response(404, body=b"no such path\n")
-_HOOK_FAILED = Response(500, body=b"internal error\n")
+_FAILED = Response(500, body=b"internal error\n")
 
 
 class ServerOpening(Opening):
@@ -80,9 +80,17 @@ class ServerOpening(Opening):
         except ResourceExhausted:
             self._refuse(connection, _FULL)
             return
-        handler, params = found
         hub = door.hub
-        connection.queue_head(handshake.accept())
+        try:
+            head = handshake.accept()
+        except Exception as error:
+            # An extension of the user's, perhaps. Nothing is agreed then, and nothing has left.
+            session.cancel()
+            hub.report(error, handshake.accept)
+            self._refuse(connection, _FAILED)
+            return
+        connection.queue_head(head)
+        handler, params = found
         codec = WebSocketCodec(
             Role.SERVER,
             limits=hub.settings.limits,
@@ -168,7 +176,7 @@ class Door:
                 response = hook(request)
             except Exception as error:
                 self.hub.report(error, hook)
-                return _HOOK_FAILED
+                return _FAILED
             if response is not None:
                 return response
         return None

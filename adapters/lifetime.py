@@ -157,11 +157,9 @@ class Lifetime(Wire):
         self.finish(self._error if self._ending else error)
 
     def _limit(self, duration_ns: Nanoseconds) -> None:
-        """Give the stretch that begins now a time limit; 0 is none."""
-        self._hub.wheel.withdraw(self._deadline)
-        if duration_ns:
-            self._deadline.deadline_ns = self._hub.now_ns() + duration_ns
-            self._hub.wheel.file(self._deadline)
+        """Give the stretch that begins now a time limit."""
+        self._deadline.deadline_ns = self._hub.now_ns() + duration_ns
+        self._hub.wheel.file(self._deadline)
 
     def _time_is_up(self) -> None:
         if self._status is _ACTIVE:
@@ -180,11 +178,12 @@ class Lifetime(Wire):
         if settings.idle_timeout_ns and now_ns - self._message_ns >= settings.idle_timeout_ns:
             self.close(_GOING_AWAY, "idle for too long")
             return
-        if self._ping_is_out() and settings.ping_timeout_ns:
-            if now_ns - self._pinged_ns >= settings.ping_timeout_ns:
-                self.finish(TimedOut("the peer did not answer a ping in time"))
-                return
-        elif settings.ping_interval_ns and now_ns - self._last_sign_ns() >= settings.ping_interval_ns:
+        ping_is_out = self._pinged_ns > self._heard_ns
+        if ping_is_out and now_ns - self._pinged_ns >= settings.ping_timeout_ns:
+            self.finish(TimedOut("the peer did not answer a ping in time"))
+            return
+        silence_ns = now_ns - self._heard_ns
+        if settings.ping_interval_ns and silence_ns >= settings.ping_interval_ns and not ping_is_out:
             self._pinged_ns = now_ns
             self.ping()
         self._file_keep_alive()
@@ -195,20 +194,14 @@ class Lifetime(Wire):
         moments_ns = []
         if settings.idle_timeout_ns:
             moments_ns.append(self._message_ns + settings.idle_timeout_ns)
-        if self._ping_is_out() and settings.ping_timeout_ns:
+        if self._pinged_ns > self._heard_ns:
             moments_ns.append(self._pinged_ns + settings.ping_timeout_ns)
         elif settings.ping_interval_ns:
-            moments_ns.append(self._last_sign_ns() + settings.ping_interval_ns)
+            moments_ns.append(self._heard_ns + settings.ping_interval_ns)
         self._hub.wheel.withdraw(self._deadline)
         if moments_ns:
             self._deadline.deadline_ns = min(moments_ns)
             self._hub.wheel.file(self._deadline)
-
-    def _ping_is_out(self) -> bool:
-        return self._pinged_ns > self._heard_ns
-
-    def _last_sign_ns(self) -> Nanoseconds:
-        return max(self._heard_ns, self._pinged_ns)
 
     def _session_done(self, session: Session) -> None:
         """The session ended, on any thread: by us, or by somebody who wants the connection closed."""

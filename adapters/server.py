@@ -21,7 +21,7 @@ from __future__ import annotations
 import enum
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from threading import get_ident
 
 from ..api.clock import Clock
@@ -118,14 +118,12 @@ class Server(Application, Host):
         """Counters and gauges; see ``adapters/traffic.py`` for the names."""
         self.probes = ProbeRegistry()
         """The inside of the server, by name."""
-        self._life = threading.Lock()
+        self._life = threading.RLock()  # Re-entrant: a signal handler of the user's may call us.
         self._phase = _Phase.CONFIGURED
         self._drained = True
         self._ended = threading.Event()
         self._acceptors: list[Acceptor] = []
         self._hub: Hub | None = None
-        self._reactor: PollReactor | None = None
-        self._door: Door | None = None
 
     @property
     def config(self) -> ServerConfig:
@@ -180,15 +178,15 @@ class Server(Application, Host):
                 settings = ConnectionSettings.from_config(config)
                 traffic = Traffic(self.metrics)
                 hub = Hub(reactor, self.pool, settings, config.read_buffer_bytes, traffic, self._on_error)
-                self._door = self._make_door(hub, config)
-                self._acceptors = [self._listen(hub, config, self._door)]
+                door = self._make_door(hub, config)
+                self._acceptors = [self._listen(hub, config, door)]
             except BaseException:
                 if hub is not None:
                     hub.close()
                 reactor.close()
                 raise
-            self._reactor, self._hub = reactor, hub
-            self.control.on_reload(self._reload)
+            self._hub = hub
+            self.control.on_reload(lambda old, new: _reload(hub, door, new))
             observe(self.metrics, self.probes, hub, self.pool, self.sessions)
             self._phase = _Phase.STARTED
 
@@ -200,17 +198,17 @@ class Server(Application, Host):
         """
         if self._phase is _Phase.CONFIGURED:
             self.start()
-        hub = self._running_hub()
         with self._life:
+            hub = self._running_hub()
             if hub.owner_id is not None:
                 raise InvalidState("the server is running already", state=self._phase.value)
             hub.owner_id = get_ident()
         try:
             if handle_signals:
                 with signals_call(self._ask_to_drain):
-                    self._turn()
+                    hub.reactor.run()
             else:
-                self._turn()
+                hub.reactor.run()
         finally:
             self._release(hub)
 
@@ -219,7 +217,7 @@ class Server(Application, Host):
         """Serve on a thread of its own for the length of the block, then shut down; yields ``url``."""
         self.start()
         url = self.url
-        thread = threading.Thread(target=self.run, kwargs={"handle_signals": False}, name=f"hioload-ws {url}")
+        thread = threading.Thread(target=self._run_unless_ended, name=f"hioload-ws {url}")
         thread.start()
         try:
             yield url
@@ -230,9 +228,9 @@ class Server(Application, Host):
     def post(self, function: Callable[[], object]) -> bool:
         """Have ``function()`` run on the server's thread, from any thread; ``False`` when its inbox is full or
         it has ended. Raises ``InvalidState`` before the start."""
-        if self._reactor is None:
+        if self._hub is None:
             raise InvalidState("the server has not started", state=self._phase.value)
-        return self._reactor.post(function)
+        return self._hub.reactor.post(function)
 
     def broadcast(
         self,
@@ -281,16 +279,18 @@ class Server(Application, Host):
         if self._phase is _Phase.DRAINING:
             self._stop_if_empty()
 
+    def _run_unless_ended(self) -> None:
+        # Shut down before this thread came to run? Then that is what was asked for.
+        with suppress(InvalidState):
+            self.run(handle_signals=False)
+
     def _running_hub(self) -> Hub:
         if self._hub is None or self._phase is _Phase.ENDED:
             raise InvalidState("the server does not run", state=self._phase.value)
         return self._hub
 
     def _report(self, error: BaseException, origin: object) -> None:
-        if self._hub is None:
-            self._on_error(error, origin)
-        else:
-            self._hub.report(error, origin)
+        self._running_hub().report(error, origin)
 
     def _make_door(self, hub: Hub, config: ServerConfig) -> Door:
         return Door(
@@ -312,23 +312,10 @@ class Server(Application, Host):
         options = ListenOptions(backlog=config.backlog, tls=self._tls)
         return Acceptor(hub, self._registry.get(provider).listen(address, options), door.admit)
 
-    def _reload(self, old: ServerConfig, new: ServerConfig) -> None:
-        """Put a changed configuration to work: for connections that are accepted from now on."""
-        hub, door = self._hub, self._door
-        if hub is not None and door is not None:
-            hub.settings = ConnectionSettings.from_config(new)
-            door.handshake_config = _handshake_config(new)
-            door.max_connections = new.max_connections
-
-    def _turn(self) -> None:
-        reactor = self._reactor
-        if reactor is not None and self._phase is not _Phase.ENDED:
-            reactor.run()
-
     def _ask_to_drain(self, timeout_ns: Nanoseconds | None = None) -> None:
         """Begin the shutdown from any point of the owner's work, a signal handler's included."""
-        reactor = self._reactor
-        if reactor is not None and not reactor.post(lambda: self._drain(timeout_ns)):
+        reactor = self._running_hub().reactor
+        if not reactor.post(lambda: self._drain(timeout_ns)):
             reactor.at_turn_end(lambda: self._drain(timeout_ns))
 
     def _drain(self, timeout_ns: Nanoseconds | None) -> None:
@@ -380,6 +367,13 @@ class Server(Application, Host):
         self.sessions.close()
         self.pool.close()
         self._ended.set()
+
+
+def _reload(hub: Hub, door: Door, config: ServerConfig) -> None:
+    """Put a changed configuration to work: for connections that are accepted from now on."""
+    hub.settings = ConnectionSettings.from_config(config)
+    door.handshake_config = _handshake_config(config)
+    door.max_connections = config.max_connections
 
 
 def _handshake_config(config: ServerConfig) -> HandshakeConfig:

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 
 from ..api.buffer import Buffer
 from ..api.errors import ConnectionLost
-from ..api.poller import FAILED, READABLE, WRITABLE, Interest, Readiness
+from ..api.poller import FAILED, READABLE, Interest, Readiness
 from ..api.transport import Address, Features, Sendable, Transport
 from .hub import Hub
 
@@ -154,9 +154,8 @@ class Wire(ABC):
                 if self._closed() or not readiness & (READABLE | FAILED):
                     return
                 if not self._reading:
-                    if readiness & FAILED and not readiness & WRITABLE:
-                        raise ConnectionLost("the peer hung up")
-                    return
+                    # It will not send any more, and now it does not take anything either.
+                    raise ConnectionLost("the peer has gone")
             self._read()
         except ConnectionLost as error:
             self._lost(error)

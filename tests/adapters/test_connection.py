@@ -337,15 +337,26 @@ def test_a_peer_that_does_not_read_is_not_read_from(make_bench: MakeBench) -> No
 
 def test_a_paused_connection_goes_on_with_bytes_that_no_poller_sees(make_bench: MakeBench) -> None:
     bench = make_bench(high_water_bytes=10_000, low_water_bytes=1000, read_buffer_bytes=4096)
-    _, peer = bench.open()
+    connection, peer = bench.open()
     peer.transport.limit_room(0)
-    wire = peer.encode(BINARY, b"y" * 20_000) + peer.encode(TEXT, b"hidden")
-    peer.transport.feed(wire[:20_010])
-    peer.transport.feed_hidden(wire[20_010:])
+    for _ in range(4):
+        peer.send(BINARY, b"y" * 3000)
+    peer.transport.feed_hidden(b"".join(peer.encode(BINARY, b"z" * 3000) for _ in range(4)))
     bench.turn()
+    assert len(bench.received) == 4
     peer.transport.limit_room(None)
     bench.turn()
-    assert peer.messages() == [b"y" * 20_000, b"hidden"]
+    assert peer.messages() == [b"y" * 3000] * 4 + [b"z" * 3000] * 4
+    connection.finish()
+    connection._read_on()  # asked for before the connection ended
+
+
+def test_two_buffers_may_leave_in_one_batch(bench: Bench) -> None:
+    _, peer = bench.open()
+    bench.handler = lambda connection, message: (connection.send(message), connection.send(message))
+    peer.send(BINARY, b"b" * 100_000)
+    bench.turn()
+    assert peer.messages() == [b"b" * 100_000] * 2
 
 
 def test_a_broadcast_frame_is_refused_where_it_does_not_fit(make_bench: MakeBench) -> None:

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 
 from hioload_ws.adapters.door import MAX_REFUSALS, Door
-from hioload_ws.api import TEXT, AlreadyExists, Request, Response
+from hioload_ws.api import (
+    TEXT,
+    AlreadyExists,
+    Extension,
+    ExtensionAnswer,
+    ExtensionParameters,
+    Request,
+    Response,
+)
+from hioload_ws.protocol import HandshakeConfig
 from hioload_ws.session.store import ShardedSessions
 from tests.adapters.bench import Bench, Peer
 
@@ -160,6 +169,32 @@ def test_a_session_store_that_is_full_is_a_503(bench: Bench) -> None:
     peer.transport.feed(peer.request())
     bench.turn()
     assert peer.response().status == 503
+
+
+class BrokenFactory:
+    """An extension's factory with a defect."""
+
+    name = "broken"
+
+    def offers(self) -> Sequence[ExtensionParameters]:
+        return [()]
+
+    def accept_offer(self, parameters: ExtensionParameters) -> ExtensionAnswer | None:
+        raise ZeroDivisionError
+
+    def accept_answer(self, parameters: ExtensionParameters) -> Extension:
+        raise ZeroDivisionError
+
+
+def test_an_extension_that_raises_is_a_500_and_leaves_no_session(bench: Bench) -> None:
+    bench.door.handshake_config = HandshakeConfig(extensions=(BrokenFactory(),))
+    peer = bench.admit()
+    request = peer.request(headers=(("X", "y"),)).replace(b"X: y", b"Sec-WebSocket-Extensions: broken")
+    peer.transport.feed(request)
+    bench.turn()
+    assert peer.response().status == 500
+    assert [type(error) for error in bench.errors] == [ZeroDivisionError]
+    assert len(bench.sessions) == 0
 
 
 def test_a_transport_that_can_not_be_watched_is_closed_and_reported(bench: Bench) -> None:

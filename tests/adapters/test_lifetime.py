@@ -9,6 +9,7 @@ import pytest
 
 from hioload_ws.adapters.connection import WebSocketConnection
 from hioload_ws.api import (
+    FAILED,
     TEXT,
     CloseReceived,
     Connection,
@@ -138,6 +139,17 @@ def test_a_peer_that_stopped_sending_and_then_resets_is_let_go(bench: Bench) -> 
     peer.transport.feed_end()
     bench.turn()
     peer.transport.reset()
+    bench.turn()
+    assert end_of(bench) == (1006, "", ConnectionLost)
+
+
+def test_a_peer_that_stopped_sending_and_hangs_up_is_let_go(bench: Bench) -> None:
+    _, peer = bench.open()
+    peer.transport.limit_room(0)
+    peer.send(TEXT, b"answer me")
+    peer.transport.feed_end()
+    bench.turn()
+    bench.poller.set_ready(peer.transport.handle, FAILED)
     bench.turn()
     assert end_of(bench) == (1006, "", ConnectionLost)
 
