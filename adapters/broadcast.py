@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ..api.connection import Connection, SendableMessage
-from ..api.errors import ResourceExhausted
+from ..api.errors import InvalidArgument, ResourceExhausted
 from ..api.message import BINARY, TEXT
 from ..api.session import SessionStatus
 from ..protocol.frames import FIN, build_header
@@ -26,7 +26,10 @@ def broadcast(data: SendableMessage, targets: Iterable[Connection]) -> int:
     Raises ``InvalidArgument`` for data that is no message; nothing was queued then.
     """
     if isinstance(data, str):
-        kind, payload = TEXT, data.encode()
+        try:
+            kind, payload = TEXT, data.encode()
+        except UnicodeEncodeError as error:
+            raise InvalidArgument("text with a lone surrogate has no UTF-8") from error
     elif isinstance(data, bytes):
         kind, payload = BINARY, data
     else:

@@ -46,7 +46,7 @@ _INTERNAL_ERROR = 1011
 class WebSocketConnection(Lifetime):
     """Implements ``api.connection.Connection`` for both roles. Thread rules: its reactor's thread."""
 
-    __slots__ = ("_handler", "codec")
+    __slots__ = ("_handler", "_lent", "codec")
 
     _handler: Handler
     codec: WebSocketCodec
@@ -55,6 +55,8 @@ class WebSocketConnection(Lifetime):
     def __init__(self, hub: Hub, transport: Transport, host: Host, opening: Opening) -> None:
         """Take over the transport and start to read the handshake; errors as ``Reactor.register``."""
         super().__init__(hub, transport, host, opening)
+        # Whether the batch refers to memory that the running handler has lent us until it returns.
+        self._lent = False
         hub.connections.add(self)
 
     def __repr__(self) -> str:
@@ -173,34 +175,36 @@ class WebSocketConnection(Lifetime):
                 raise InvalidArgument("text with a lone surrogate has no UTF-8") from error
         if isinstance(data, WireMessage):
             kind, part = data.kind, data.sendable()
-        else:
-            kind, part = kind_and_view(data)
-        if isinstance(part, memoryview) and self._hub.current is not self:
-            # The memory is borrowed until our caller returns, and the batch leaves later than that.
-            part = bytes(part)
-        return kind, part
+            if isinstance(part, memoryview) and self._hub.current is not self:
+                # It lies in the read memory, which is filled again before our batch leaves.
+                part = bytes(part)
+            return kind, part
+        kind, view = kind_and_view(data)
+        if self._hub.current is not self:
+            # Borrowed until our caller returns, and the batch leaves later than that.
+            return kind, bytes(view)
+        self._lent = True
+        return kind, view
 
     def _count_sent(self, size_bytes: int) -> None:
         traffic = self._hub.traffic
         traffic.messages_sent.count += 1
         traffic.bytes_sent.count += size_bytes
 
-    def _read(self) -> None:
+    def _read(self) -> bool:
         if self._ending:
-            self._discard()
-            return
+            return self._discard()
         hub = self._hub
         self._heard_ns = hub.now_ns()
         outer, hub.current = hub.current, self
         try:
             if self._opening is not None:
-                self._read_opening(self._opening)
-            else:
-                self._read_frames()
+                return self._read_opening(self._opening)
+            return self._read_frames()
         finally:
             hub.current = outer
 
-    def _read_opening(self, opening: Opening) -> None:
+    def _read_opening(self, opening: Opening) -> bool:
         slab = self._hub.slab
         count_bytes = self._transport.recv_into(slab)
         if count_bytes > 0:
@@ -209,12 +213,14 @@ class WebSocketConnection(Lifetime):
             raise ConnectionLost("the peer hung up during the opening handshake")
         self.flush()
         self._settle()
+        return count_bytes > 0
 
-    def _read_frames(self) -> None:
+    def _read_frames(self) -> bool:
         transport = self._transport
         codec = self.codec
         slab = self._hub.slab
         left_bytes = READ_BUDGET_BYTES
+        drained = False
         events: Sequence[CodecEvent]
         while True:
             target = codec.direct_target()
@@ -235,14 +241,12 @@ class WebSocketConnection(Lifetime):
             if count_bytes <= 0 or self._ending or self._paused or self._status is _CLOSED:
                 break
             left_bytes -= count_bytes
-            if count_bytes < len(target) and not transport.buffered:
-                break
-            if left_bytes <= 0:
-                if transport.buffered:
-                    self._hub.reactor.at_turn_end(self._read_on)
+            drained = count_bytes < len(target) and not transport.buffered
+            if drained or left_bytes <= 0:
                 break
         if self._interest != READABLE or not self._reading or transport.interest:
             self._settle()
+        return not drained
 
     def _process(self, events: Sequence[CodecEvent]) -> None:
         """Handle events in wire order, so that the answer to an earlier message leaves before a close."""
@@ -260,6 +264,9 @@ class WebSocketConnection(Lifetime):
                     self._application_failed(error, self._handler)
                 finally:
                     event.expire()
+                if self._lent:
+                    self._lent = False
+                    self.flush()
             elif self._status is not _CLOSED:
                 self._control(event)
 

@@ -135,13 +135,14 @@ class Lifetime(Wire):
         self._settle()
         self._finish_if_done()
 
-    def _discard(self) -> None:
-        """Ending: read and forget."""
+    def _discard(self) -> bool:
+        """Ending: read and forget; as ``_read``."""
         count_bytes = self._transport.recv_into(self._hub.slab)
         if count_bytes == END_OF_STREAM:
             self._reading = False
         self._settle()
         self._finish_if_done()
+        return count_bytes > 0
 
     def _finish_if_done(self) -> None:
         if self._ending and not self._reading and not self._pending_bytes:

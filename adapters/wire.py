@@ -133,7 +133,6 @@ class Wire(ABC):
             if pending_bytes <= self._settings.low_water_bytes:
                 self._paused = False
                 if transport.buffered:
-                    # No poller sees these bytes, so nobody else will tell us to go on.
                     self._hub.reactor.at_turn_end(self._read_on)
         elif pending_bytes > self._settings.high_water_bytes:
             self._paused = True
@@ -156,7 +155,9 @@ class Wire(ABC):
                 if not self._reading:
                     # It will not send any more, and now it does not take anything either.
                     raise ConnectionLost("the peer has gone")
-            self._read()
+            if self._read() and self._reading and not self._paused and self._transport.buffered:
+                # No poller sees these bytes: nobody else will tell us to go on.
+                self._hub.reactor.at_turn_end(self._read_on)
         except ConnectionLost as error:
             self._lost(error)
 
@@ -178,8 +179,8 @@ class Wire(ABC):
         """Whether ``_release`` was called."""
 
     @abstractmethod
-    def _read(self) -> None:
-        """Receive what has arrived; may raise ``ConnectionLost``."""
+    def _read(self) -> bool:
+        """Receive what has arrived; ``False`` when that was all. May raise ``ConnectionLost``."""
 
     @abstractmethod
     def _sent(self) -> None:
