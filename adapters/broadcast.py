@@ -1,8 +1,8 @@
 """Broadcast: one message to many connections, its frame built once.
 
 A server's frames are not masked, so the same bytes are right for every peer, unless an agreed extension says
-otherwise; those few get the message the ordinary way. The bytes are shared, not copied: each connection queues
-a reference.
+otherwise; those few get the message the ordinary way. The bytes are shared, not copied: each connection
+queues a reference.
 """
 
 from __future__ import annotations

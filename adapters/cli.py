@@ -1,48 +1,87 @@
 """The command line: ``hioload-ws echo | demo | connect | probe``.
 
 Each command is a function of its parsed arguments that returns an exit code: 0 for success, 1 for what went
-wrong outside (a port that is taken, a server that refuses), 2 for a command line that makes no sense. Errors of
-ours are one line on standard error, never a traceback: a traceback would be a defect.
+wrong outside (a port that is taken, a server that refuses), 2 for a command line that makes no sense, the
+files it names included. Errors of ours are one line on standard error, never a traceback: a traceback would
+be a defect.
 """
 
 from __future__ import annotations
 
 import argparse
+import io
 import logging
+import os
 import sys
 from collections.abc import Callable, Sequence
 
 from .. import __version__
 from ..api.connection import Connection
-from ..api.errors import HioloadError
+from ..api.errors import HioloadError, InvalidArgument
 from ..api.message import Message
+from ..control.config import ServerConfig
 from ..control.loader import load_toml
 from . import console, demo, probe
 from .server import Server
 from .tls import ServerTls
 
+_ECHO = """\
+Serve every path with its own messages, until Ctrl-C or a TERM signal: then every peer is told, and the
+server ends when the last one has gone. A second Ctrl-C does not wait for them."""
+
+_DEMO = "Serve a chat with a page for browsers, and chat with it once so that there is something to see."
+
+_CONNECT = "Talk to a WebSocket server. Lines of standard input become text messages; its own come behind <."
+
+_CONNECT_LINES = """\
+lines that begin with a slash:
+  /ping [TEXT]             send a ping
+  /close [CODE [REASON]]   close the connection, by default with 1000
+  //TEXT                   send /TEXT
+  end of input (Ctrl-D)    close the connection when everything is sent
+
+examples:
+  hioload-ws connect ws://127.0.0.1:9001/
+  hioload-ws connect wss://example.org/feed --header 'Authorization: Bearer TOKEN'
+  hioload-ws connect ws://localhost/ --unix /run/chat.socket < lines.txt
+
+exit code: 0 after a clean close (1000, 1001, none, or the one you asked for), 1 after any other end"""
+
+_PROBE = "Show this machine as the library sees it: platform, CPUs, NUMA nodes, and which transports work."
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command (``None``: of this process's command line) and return its exit code.
 
-    A command line that makes no sense ends in ``SystemExit`` with code 2, as argparse does it.
+    A command line that argparse can't parse ends in ``SystemExit`` with code 2.
     """
     options = _parser().parse_args(arguments)
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", level=logging.WARNING)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # for terminals that do not know every character
     command: Callable[[argparse.Namespace], int] = options.command
     try:
-        return command(options)
-    except HioloadError as error:
-        print(f"hioload-ws: {error}", file=sys.stderr)
+        code = command(options)
+        sys.stdout.flush()
+        return code
+    except InvalidArgument as error:
+        return _complain(error, 2)
+    except BrokenPipeError:
+        _forget_output()
         return 1
+    except (HioloadError, OSError) as error:
+        return _complain(error, 1)
     except KeyboardInterrupt:
         return 130  # What a shell reports for a program that SIGINT ended.
 
 
 def echo(options: argparse.Namespace) -> int:
     """Serve every path with its own messages until SIGINT or SIGTERM."""
+    if options.unix is not None and (options.host is not None or options.port is not None):
+        raise InvalidArgument("--unix stands in place of --host and --port: give one or the other")
     tls: ServerTls | None = None if options.tls is None else (options.tls[0], options.tls[1])
-    config = None if options.config is None else load_toml(options.config)
+    config = None if options.config is None else _config(options.config)
     app = Server(options.host, options.port, unix=options.unix, tls=tls, config=config)
 
     @app.on_message
@@ -50,56 +89,69 @@ def echo(options: argparse.Namespace) -> int:
         connection.send(message)
 
     app.start()
-    print(f"listening on {app.url}", flush=True)
+    # From within the loop: whoever waits for this line may send a signal right after it.
+    app.post(lambda: print(f"listening on {app.url}", flush=True))
     app.run()
     return 0
 
 
+def _config(path: str) -> ServerConfig:
+    try:
+        return load_toml(path)
+    except OSError as error:
+        raise InvalidArgument(f"can't read the configuration: {error.strerror}", file=path) from error
+
+
+def _complain(error: Exception, code: int) -> int:
+    print(f"hioload-ws: {error}", file=sys.stderr)
+    return code
+
+
+def _forget_output() -> None:
+    """Whoever read our output has gone (``| head``). Python flushes once more at exit, and would complain:
+    let that go nowhere (Python's ``signal`` module, "Note on SIGPIPE")."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
+
+
 def _add_place(parser: argparse.ArgumentParser) -> None:
     """Add the options that say where to listen."""
-    parser.add_argument("--host", metavar="HOST", help="address or name to listen on (127.0.0.1)")
-    parser.add_argument("--port", type=_port, metavar="PORT", help="TCP port, 0 for any free one (9001)")
-    parser.add_argument("--unix", metavar="PATH", help="listen on this Unix socket instead")
+    parser.add_argument("--host", metavar="HOST", help="address or name to listen on (default: 127.0.0.1)")
     parser.add_argument(
-        "--tls", nargs=2, metavar=("CERT", "KEY"), help="speak TLS, with these two PEM files"
+        "--port", type=_port, metavar="PORT", help="TCP port, 0 for any free one (default: 9001)"
     )
-    parser.add_argument("--config", metavar="FILE", help="TOML file with the server's settings")
-
-
-def _port(text: str) -> int:
-    """Return a port number, or tell argparse what is wrong."""
-    if not text.isascii() or not text.isdigit() or int(text) > 65_535:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a port, which is a number from 0 to 65535")
-    return int(text)
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="hioload-ws", description="A WebSocket server and client, and tools to look at them."
+    parser.add_argument("--unix", metavar="PATH", help="listen on this Unix socket, not on host and port")
+    parser.add_argument("--tls", nargs=2, metavar=("CERT", "KEY"), help="speak TLS, with these two PEM files")
+    parser.add_argument(
+        "--config",
+        metavar="FILE",
+        help="TOML file with settings (max_connections = 500); options win over it",
     )
-    parser.add_argument("--version", action="version", version=f"hioload-ws {__version__}")
-    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
-    command = commands.add_parser("echo", help="serve every path with its own messages")
-    _add_place(command)
-    command.set_defaults(command=echo)
 
-    command = commands.add_parser("demo", help="serve a chat page for a browser, and chat with itself first")
-    command.add_argument("--host", default="127.0.0.1", metavar="HOST", help="address to listen on")
-    command.add_argument("--port", type=_port, default=9001, metavar="PORT", help="TCP port (9001)")
-    command.add_argument("--browser", action="store_true", help="open the page in this machine's browser")
-    command.add_argument("--once", action="store_true", help="end after the first messages")
-    command.set_defaults(command=lambda options: demo.run(
-        options.host, options.port, browser=options.browser, once=options.once
-    ))  # fmt: skip
-
-    command = commands.add_parser("connect", help="talk to a server: lines you type become text messages")
-    command.add_argument("url", metavar="URL", help="ws:// or wss:// and so on")
-    command.add_argument("--header", action="append", default=[], metavar="NAME:VALUE", help="send this too")
-    command.add_argument("--subprotocol", action="append", default=[], metavar="NAME", help="offer this")
-    command.add_argument("--ca", metavar="FILE", help="trust the certificates in this PEM file")
-    command.add_argument("--unix", metavar="PATH", help="connect to this Unix socket")
-    command.set_defaults(command=lambda options: console.run(
+def _add_talk(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say whom to talk to, and how."""
+    parser.add_argument("url", metavar="URL", help="ws://HOST[:PORT][/PATH], or wss:// for TLS")
+    parser.add_argument(
+        "--header",
+        action="append",
+        default=[],
+        metavar="NAME:VALUE",
+        help="add this to the request; repeatable",
+    )
+    parser.add_argument(
+        "--subprotocol",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="offer this; repeatable, best first",
+    )
+    parser.add_argument("--ca", metavar="FILE", help="trust the certificates in this PEM file, and no others")
+    parser.add_argument(
+        "--unix", metavar="PATH", help="connect to this Unix socket; URL says what to ask for"
+    )
+    parser.set_defaults(command=lambda options: console.run(
         options.url,
         headers=options.header,
         subprotocols=options.subprotocol,
@@ -107,8 +159,55 @@ def _parser() -> argparse.ArgumentParser:
         unix=options.unix,
     ))  # fmt: skip
 
-    command = commands.add_parser("probe", help="show this machine as the library sees it")
-    command.add_argument("--json", action="store_true", help="print JSON for programs")
+
+def _port(text: str) -> int:
+    """Return a port number, or tell argparse what is wrong."""
+    if not text.isascii() or not text.isdigit() or len(text) > 5 or int(text) > 65_535:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port, which is a number from 0 to 65535")
+    return int(text)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="hioload-ws",
+        description="A WebSocket server and client, and tools to look at them.",
+        epilog="hioload-ws COMMAND --help tells more about each.",
+    )
+    parser.add_argument("--version", action="version", version=f"hioload-ws {__version__}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    command = commands.add_parser("echo", help="serve every path with its own messages", description=_ECHO)
+    _add_place(command)
+    command.set_defaults(command=echo)
+
+    command = commands.add_parser("demo", help="serve a chat with a page for browsers", description=_DEMO)
+    command.add_argument(
+        "--host", default="127.0.0.1", help="address or name to listen on (default: %(default)s)"
+    )
+    command.add_argument(
+        "--port", type=_port, default=9001, help="TCP port, 0 for any free one (default: %(default)s)"
+    )
+    command.add_argument("--browser", action="store_true", help="open the page in this machine's browser")
+    command.add_argument(
+        "--once", action="store_true", help="end after the first messages; exit code 0 if they came"
+    )
+    command.set_defaults(command=lambda options: demo.run(
+        options.host, options.port, browser=options.browser, once=options.once
+    ))  # fmt: skip
+
+    command = commands.add_parser(
+        "connect",
+        help="talk to a server: lines you type become text messages",
+        description=_CONNECT,
+        epilog=_CONNECT_LINES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    _add_talk(command)
+
+    command = commands.add_parser(
+        "probe", help="show this machine as the library sees it", description=_PROBE
+    )
+    command.add_argument("--json", action="store_true", help="print JSON, for programs")
     command.set_defaults(command=lambda options: probe.run(as_json=options.json))
     return parser
 

@@ -1,12 +1,19 @@
 """Console: an interactive client for a terminal or a pipe.
 
-Lines from standard input become text messages; messages from the server are printed behind ``<``. A line that
-begins with a slash is a command: ``/ping``, ``/close [CODE [REASON]]``; ``//`` sends a line that begins with one.
-The end of the input (Ctrl-D) closes the connection politely, after what was typed has been sent.
+Lines from standard input become text messages; messages from the server are printed behind ``<``. A line
+that begins with a slash is a command: ``/ping [TEXT]``, ``/close [CODE [REASON]]``; ``//`` sends a line that
+begins with one. The end of the input (Ctrl-D) closes the connection politely, after what was typed has been
+sent.
 
-Standard input may be a file, which no poller can watch, so a thread reads it and posts the lines to the client's
-reactor. It reads with ``os.read``, not through ``sys.stdin``: a daemon thread that waits inside a buffered
-reader keeps its lock, and Python aborts when it can't take that lock at exit.
+Standard input may be a file, which no poller can watch, so a thread reads it and posts the lines to the
+client's reactor. It reads with ``os.read``, not through ``sys.stdin``: a daemon thread that waits inside a
+buffered reader keeps its lock, and Python aborts when it can't take that lock at exit.
+
+A file is read faster than a network takes it. So there is room for a number of lines only, and a line gives
+its room back when the connection has few bytes left to send: nothing is lost, and memory stays bounded.
+
+What a peer wrote is shown with its control characters escaped: a terminal obeys them, and a server must not
+be able to command it.
 """
 
 from __future__ import annotations
@@ -18,18 +25,28 @@ import threading
 from codecs import getincrementaldecoder
 from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import TextIO
+from typing import Final, TextIO
 
 from ..api.connection import Connection
-from ..api.errors import HioloadError, InvalidArgument
-from ..api.handler import OpenEvent
+from ..api.errors import HioloadError, InvalidArgument, InvalidState
+from ..api.handler import CloseEvent, OpenEvent
 from ..api.message import TEXT, Message
 from ..api.session import SessionStatus
 from .client import Client
 
-_CLEAN_CODES = (1000, 1001, 1005)
-_SHOWN_BYTES = 64
-_MAX_LINES = 256
+CLEAN_CODES: Final = (1000, 1001, 1005)
+"""Codes a server may close with and nothing is wrong: done, going away, none given (RFC 6455 §7.4.1)."""
+
+MAX_LINES: Final = 256
+"""Most lines that were read and not sent yet."""
+
+MAX_PENDING_BYTES: Final = 1024 * 1024
+"""Lines give their room back while the connection has at most this much to send."""
+
+_SHOWN_BYTES: Final = 64
+_ESCAPES: Final = {
+    number: f"\\x{number:02x}" for number in (*range(0x20), *range(0x7F, 0xA0)) if chr(number) not in "\t\n"
+}
 
 
 def run(
@@ -42,42 +59,38 @@ def run(
     input_fd: int = 0,
     output: TextIO | None = None,
 ) -> int:
-    """Talk until either side ends; return 0 after a clean close, else 1.
+    """Talk until either side ends; return 0 after a clean close (a code of ``CLEAN_CODES``, or the one that
+    was asked for with ``/close``), else 1.
 
-    ``headers`` are ``NAME:VALUE``. Raises what ``Client.run`` raises when there is no connection.
+    ``headers`` are ``NAME:VALUE``. Raises what ``Client.run`` raises when there is no connection, what broke
+    the connection, and ``OSError`` when ``output`` can't be written.
     """
-    out = sys.stdout if output is None else output
-    tls = None if ca_file is None else _trusting(ca_file)
+    failures: list[BaseException] = []
     client = Client(
         url,
         headers=[_header(text) for text in headers],
         subprotocols=subprotocols,
-        tls=tls,
+        tls=None if ca_file is None else _trusting(ca_file),
         unix=unix,
+        on_error=lambda error, origin: failures.append(error),
     )
-
-    @client.on_open
-    def begin(event: OpenEvent) -> None:
-        chosen = event.connection.subprotocol
-        print(f"connected to {url}" + (f", subprotocol {chosen}" if chosen else ""), file=out, flush=True)
-        reader = threading.Thread(target=_read_lines, args=(client, event.connection, input_fd, out), daemon=True)
-        reader.start()
-
-    @client.on_message
-    def show(connection: Connection, message: Message) -> None:
-        print("<", message.text if message.kind == TEXT else _shown(message), file=out, flush=True)
-
-    event = client.run()
-    print(f"closed: {event.code} {event.reason}".rstrip(), file=out, flush=True)
+    talk = _Talk(client, input_fd, sys.stdout if output is None else output)
+    event = talk.until_closed()
+    if failures:
+        raise failures[0]
+    talk.say(f"closed: {event.code} {printable(event.reason)}".rstrip())
     if event.error is not None:
         raise event.error
-    return 0 if event.code in _CLEAN_CODES else 1
+    return 0 if event.code in (*CLEAN_CODES, talk.asked_code) else 1
 
 
-def obey(connection: Connection, line: str, output: TextIO) -> None:
-    """Do what one line says: send it, or run its command. Complaints go to ``output``."""
+def obey(connection: Connection, line: str, output: TextIO) -> int | None:
+    """Do what one line says: send it, or run its command; complaints go to ``output``.
+
+    Returns the code when the line closed the connection, else ``None``.
+    """
     if connection.status is not SessionStatus.ACTIVE:
-        return
+        return None
     word, _, rest = line.partition(" ")
     try:
         if not line.startswith("/"):
@@ -87,35 +100,94 @@ def obey(connection: Connection, line: str, output: TextIO) -> None:
         elif word == "/ping":
             connection.ping(rest.encode())
         elif word == "/close":
-            code, _, reason = rest.partition(" ")
-            connection.close(int(code) if code.isdigit() else 1000, reason)
+            text, _, reason = rest.partition(" ")
+            code = _close_code(text)
+            connection.close(code, reason)
+            return code
         else:
-            print(f"! no such command: {word} (there are /ping and /close)", file=output, flush=True)
+            raise InvalidArgument(f"no command {word}: there are /ping and /close, and // sends a slash")
     except HioloadError as error:
         print(f"! {error}", file=output, flush=True)
+    return None
 
 
-def _read_lines(client: Client, connection: Connection, input_fd: int, output: TextIO) -> None:
-    """On a thread of its own: post line after line to the client, and the end as a close."""
-    room = threading.Semaphore(_MAX_LINES)
+def printable(text: str) -> str:
+    """Return a peer's text for a terminal: control characters escaped, lines after the first indented."""
+    return text.translate(_ESCAPES).replace("\n", "\n  ")
 
-    def obey_one(line: str) -> None:
-        room.release()
-        obey(connection, line, output)
 
-    for line in _lines(input_fd):
-        # A file is read faster than a network takes it: at most so many lines wait in the reactor's inbox.
-        room.acquire()
-        client.post(partial(obey_one, line))
-    client.post(connection.close)
+class _Talk:
+    """What the callbacks, the loop and the reading thread share."""
+
+    __slots__ = ("_client", "_input_fd", "_output", "_owed_count", "_room", "asked_code")
+
+    def __init__(self, client: Client, input_fd: int, output: TextIO) -> None:
+        self._client = client
+        self._input_fd = input_fd
+        self._output = output
+        # The reading thread acquires, the client's thread releases: now, or later when it owes.
+        self._room = threading.Semaphore(MAX_LINES)
+        self._owed_count = 0
+        self.asked_code: int | None = None
+        client.on_open(self._begin)
+        client.on_message(self._show)
+
+    def until_closed(self) -> CloseEvent:
+        """As ``Client.run``; after each turn, lines whose bytes have left give their room back."""
+        client = self._client
+        try:
+            client.start()
+            while not client.ended:
+                client.turn()
+                self._give_back()
+        finally:
+            client.close()
+            self._room.release()  # A thread that waits for room shall see that it is over.
+        if client.closed_event is None:
+            raise client.failure or InvalidState("the client was closed before it connected")
+        return client.closed_event
+
+    def say(self, text: str) -> None:
+        print(text, file=self._output, flush=True)
+
+    def _begin(self, event: OpenEvent) -> None:
+        chosen = event.connection.subprotocol
+        self.say(f"connected to {self._client.uri.text}" + (f", subprotocol {chosen}" if chosen else ""))
+        threading.Thread(target=self._read, args=(event.connection,), daemon=True).start()
+
+    def _show(self, connection: Connection, message: Message) -> None:
+        self.say("< " + (printable(message.text) if message.kind == TEXT else _shown(message)))
+
+    def _read(self, connection: Connection) -> None:
+        """On a thread of its own: post line after line to the client, and the end as a close."""
+        for line in _lines(self._input_fd):
+            self._room.acquire()
+            if not self._client.post(partial(self._obey, connection, line)):
+                return  # The conversation is over.
+        self._client.post(connection.close)
+
+    def _obey(self, connection: Connection, line: str) -> None:
+        self._owed_count += 1
+        code = obey(connection, line, self._output)
+        if code is not None:
+            self.asked_code = code
+
+    def _give_back(self) -> None:
+        connection = self._client.connection
+        if self._owed_count and connection is not None and connection.pending_bytes <= MAX_PENDING_BYTES:
+            self._room.release(self._owed_count)
+            self._owed_count = 0
 
 
 def _lines(input_fd: int) -> Iterator[str]:
-    """Yield the lines of a descriptor without their ends, as they come; bytes that are no UTF-8 are replaced."""
+    """Yield the lines of a descriptor without their ends, as they come; what is no UTF-8 is replaced."""
     decoder = getincrementaldecoder("utf-8")("replace")
     rest = ""
     while True:
-        data = os.read(input_fd, 65536)
+        try:
+            data = os.read(input_fd, 65536)
+        except OSError:
+            data = b""  # A terminal that has gone (EIO) sends nothing any more, which is an end too.
         rest += decoder.decode(data, final=not data)
         *lines, rest = rest.split("\n")
         yield from (line.removesuffix("\r") for line in lines)
@@ -123,6 +195,15 @@ def _lines(input_fd: int) -> Iterator[str]:
             if rest:
                 yield rest
             return
+
+
+def _close_code(text: str) -> int:
+    """Return the code to close with: 1000 if none is given. Whether it may be sent is checked later."""
+    if not text:
+        return 1000
+    if not (text.isascii() and text.isdigit() and len(text) == 4):
+        raise InvalidArgument("/close takes a code of four digits and then a reason", code=text)
+    return int(text)
 
 
 def _header(text: str) -> tuple[str, str]:
@@ -135,14 +216,14 @@ def _header(text: str) -> tuple[str, str]:
 def _trusting(ca_file: str) -> ssl.SSLContext:
     try:
         return ssl.create_default_context(cafile=ca_file)
-    except (OSError, ssl.SSLError) as error:
+    except OSError as error:  # ``SSLError`` is one
         raise InvalidArgument(f"no certificates in this file: {error}", file=ca_file) from error
 
 
 def _shown(message: Message) -> str:
     """Return the start of a binary message in hexadecimal, and its length."""
     dots = "…" if len(message) > _SHOWN_BYTES else ""
-    return f"[{len(message)} bytes] {bytes(message.data[:_SHOWN_BYTES]).hex(' ')}{dots}"
+    return f"[{len(message)} bytes] {bytes(message.data[:_SHOWN_BYTES]).hex(' ')}{dots}".rstrip()
 
 
-__all__ = ["obey", "run"]
+__all__ = ["CLEAN_CODES", "MAX_LINES", "MAX_PENDING_BYTES", "obey", "printable", "run"]

@@ -1,4 +1,4 @@
-"""Demo: a chat server with a page for browsers, which talks to itself first so that there is something to see.
+"""Demo: a chat server with a page for browsers, which talks to itself first to have something to show.
 
 One port serves three things: the page to a plain ``GET /``, the chat to WebSocket connections at
 ``/chat/:name``, and a health check at ``/health``. It is a small application of the public interface and
@@ -7,16 +7,19 @@ nothing more.
 
 from __future__ import annotations
 
+import sys
 import threading
 import webbrowser
 from collections import deque
 
 from ..api.connection import Connection
+from ..api.errors import HioloadError
 from ..api.handler import CloseEvent, OpenEvent
 from ..api.http import Request, Response
 from ..api.message import TEXT, Message
 from ..api.transport import TcpAddress
 from .blocking import connect
+from .console import printable
 from .demo_page import PAGE
 from .server import Server
 
@@ -65,40 +68,59 @@ def chat_server(host: str, port: int) -> Server:
 
 
 def run(host: str, port: int, *, browser: bool = False, once: bool = False) -> int:
-    """Serve the chat until SIGINT or SIGTERM (``once``: until the first messages are through); return 0."""
+    """Serve the chat until SIGINT or SIGTERM (``once``: until the first messages are through).
+
+    Returns 0, or 1 when ``once`` was asked for and the messages did not get through. Errors as
+    ``Server.start``.
+    """
     app = chat_server(host, port)
     app.start()
-    address = app.address
-    assert isinstance(address, TcpAddress)  # It listens where it was told to.
-    guest = threading.Thread(target=_be_a_guest, args=(app, address, browser, once))
-    guest.start()
-    try:
-        app.run()
-    finally:
-        guest.join()
-    return 0
+    guest = _Guest(app, browser, once)
+    # From within the loop: when its first line is printed, signals end the demo in an orderly way.
+    app.post(guest.start)
+    app.run()
+    guest.join()
+    return 1 if once and guest.failed else 0
 
 
-def _be_a_guest(app: Server, address: TcpAddress, browser: bool, once: bool) -> None:
-    """On a thread of its own: join the chat, say a few things, show what comes back."""
-    print(f"listening on ws://{address}", flush=True)
-    try:
-        with connect(f"ws://{address}/chat/demo") as connection:
+class _Guest(threading.Thread):
+    """Joins the chat, says a few things and shows what comes back; does not outlive the demo by much."""
+
+    def __init__(self, app: Server, browser: bool, once: bool) -> None:
+        super().__init__(name="demo's guest")
+        address = app.address
+        assert isinstance(address, TcpAddress)  # It listens where it was told to.
+        self._app = app
+        self._address = address
+        self._browser = browser
+        self._once = once
+        self.failed = False
+
+    def run(self) -> None:
+        try:
+            self._chat()
+        except HioloadError as error:  # Ctrl-C came first, or the chat does not work
+            self.failed = True
+            print(f"hioload-ws: the demo's own visit ended early: {error}", file=sys.stderr, flush=True)
+        finally:
+            if self._once:
+                self._app.shutdown()
+
+    def _chat(self) -> None:
+        print(f"listening on ws://{self._address}", flush=True)
+        with connect(f"ws://{self._address}/chat/demo") as connection:
             for line in LINES:
                 connection.send(line)
             seen_count = 0
             while seen_count < len(LINES):
-                received = connection.receive(timeout_s=10.0)
-                print("  received:", received, flush=True)
-                seen_count += str(received).startswith("demo: ")
-    finally:
-        if once:
-            app.shutdown()
-    if not once:
-        page = f"http://{address}/"
-        print(f"open {page} in a browser to chat; Ctrl-C ends", flush=True)
-        if browser:
-            webbrowser.open(page)
+                received = str(connection.receive(timeout_s=10.0))
+                print("  received:", printable(received), flush=True)
+                seen_count += received.startswith("demo: ")
+        if not self._once:
+            page = f"http://{self._address}/"
+            print(f"open {page} in a browser to chat; Ctrl-C ends", flush=True)
+            if self._browser:
+                webbrowser.open(page)
 
 
 def _name(connection: Connection) -> str:

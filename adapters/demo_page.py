@@ -31,7 +31,8 @@ PAGE: Final = """<!doctype html>
   const log = document.getElementById("log"), line = document.getElementById("line");
   const state = document.getElementById("state");
   const scheme = location.protocol === "https:" ? "wss://" : "ws://";
-  const socket = new WebSocket(scheme + location.host + "/chat/browser-" + Math.random().toString(36).slice(2, 6));
+  const name = "browser-" + Math.random().toString(36).slice(2, 6);
+  const socket = new WebSocket(scheme + location.host + "/chat/" + name);
   function show(text) {
     const entry = document.createElement("p");
     entry.textContent = text;

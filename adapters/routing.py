@@ -2,11 +2,12 @@
 
 A pattern is a path whose segments are words or parameters: ``/rooms/:room/log``. Words win over parameters,
 from left to right, so ``/rooms/lobby`` is found before ``/rooms/:room`` whichever was added first. Segments
-are compared after percent-decoding, one by one: an encoded slash (``%2F``) is data, never a separator. A path
-that is not UTF-8 after decoding matches nothing.
+are compared after percent-decoding, one by one: an encoded slash (``%2F``) is data, never a separator. So the
+words of a pattern are written as they read, not encoded. A path that is not UTF-8 after decoding matches
+nothing, and so does one that does not begin with a slash.
 
-Groups only lengthen prefixes and stack middleware; they leave no trace at run time. A handler is composed with
-its middleware once, when it is added, so that a message pays for the functions it passes and nothing else.
+Groups only lengthen prefixes and stack middleware; they leave no trace at run time. A handler is composed
+with its middleware once, when it is added, so that a message pays for the functions it passes and nothing else.
 """
 
 from __future__ import annotations
@@ -69,10 +70,12 @@ def _pattern_segments(pattern: str) -> list[str]:
 
 
 def _path_segments(path: str) -> list[str] | None:
-    """Split and decode a request's path; ``None`` when it is not UTF-8."""
+    """Split and decode a request's path; ``None`` when it is no path, or not UTF-8."""
+    if not path.startswith("/"):
+        return None
     try:
         return [unquote_to_bytes(segment).decode() for segment in path[1:].split("/")]
-    except UnicodeDecodeError:
+    except UnicodeError:  # bytes that are no UTF-8, or in ``path`` itself a lone surrogate
         return None
 
 
@@ -105,7 +108,7 @@ class Router:
         if not route.names:
             self._static[words] = handler
             return
-        # Words first, from left to right. A new list, so that a look-up meanwhile sees the old or the new one.
+        # Words first, from left to right. A new list: a look-up meanwhile sees the old or the new one.
         order = sorted([*peers, route], key=lambda each: [word is None for word in each.shape])
         self._by_length[len(route.shape)] = order
 
@@ -133,7 +136,7 @@ class Group:
         """Add to ``router`` under ``prefix`` (``""``, or a pattern without a slash at its end)."""
         if prefix:
             _pattern_segments(prefix)
-        if prefix.endswith("/"):
+        if prefix.endswith("/"):  # else "/api/" and "/users" would make "/api//users"
             raise InvalidArgument("a group's prefix does not end with a slash", prefix=prefix)
         self._router = router
         self._prefix = prefix
@@ -142,8 +145,9 @@ class Group:
     def route(self, pattern: str, *, middleware: Sequence[Middleware] = ()) -> Callable[[H], H]:
         """Return a decorator that lets a handler answer for ``pattern`` under the group's prefix.
 
-        Middleware of outer groups is outermost. Errors as ``Router.add``.
+        ``""`` is the prefix itself. Middleware of outer groups is outermost. Errors as ``Router.add``.
         """
+        _check_joint(pattern)
 
         def add(handler: H) -> H:
             self._router.add(self._prefix + pattern, compose(handler, (*self._middleware, *middleware)))
@@ -152,8 +156,15 @@ class Group:
         return add
 
     def group(self, prefix: str, *, middleware: Sequence[Middleware] = ()) -> Group:
-        """Return a group inside this one."""
+        """Return a group inside this one; ``InvalidArgument`` for a malformed prefix."""
+        _check_joint(prefix)
         return Group(self._router, self._prefix + prefix, (*self._middleware, *middleware))
+
+
+def _check_joint(pattern: str) -> None:
+    """Refuse what would grow together with the prefix before it: "/api" and "users" as "/apiusers"."""
+    if pattern and not pattern.startswith("/"):
+        raise InvalidArgument("a route's pattern starts with a slash", pattern=pattern)
 
 
 __all__ = ["Group", "Router", "compose"]

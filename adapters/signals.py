@@ -1,8 +1,11 @@
 """Signals: how Ctrl-C and a service manager's TERM reach a loop.
 
-Python runs a signal handler between two steps of whatever the main thread is doing, so a handler must not touch
-what that thread was in the middle of. Ours only calls a function that is made for it (``Server.shutdown`` posts
-to the reactor). What was installed before is put back at the end.
+Python runs a signal handler between two steps of whatever the main thread is doing, so a handler must not
+touch what that thread was in the middle of. Ours only calls a function that is made for it
+(``Server.shutdown`` posts to the reactor). What was installed before is put back at the end.
+
+A shutdown that waits for others may take long, and who presses Ctrl-C a second time does not want to wait. So
+SIGINT is ours once; the second one does what it did before, which by default is ``KeyboardInterrupt``.
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ from types import FrameType
 
 @contextmanager
 def signals_call(function: Callable[[], object]) -> Iterator[bool]:
-    """Call ``function()`` on SIGINT and SIGTERM within the block; yields whether that was possible.
+    """Call ``function()`` on the first SIGINT and on each SIGTERM within the block; yields whether it can.
 
     Only the main thread can set signal handlers (signal(7), Python's ``signal`` module): elsewhere nothing
     happens. ``function`` must be safe at any point of the main thread's work.
@@ -25,17 +28,22 @@ def signals_call(function: Callable[[], object]) -> Iterator[bool]:
         yield False
         return
 
+    # None stands for a handler that was not installed from Python; only the default can replace it.
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.getsignal(number) or signal.SIG_DFL for number in numbers}
+
     def call(number: int, frame: FrameType | None) -> None:
+        if number == signal.SIGINT:
+            signal.signal(number, before[signal.SIGINT])
         function()
 
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(number, call) for number in numbers]
     try:
+        for number in before:
+            signal.signal(number, call)
         yield True
     finally:
-        for number, handler in zip(numbers, before, strict=True):
-            # None stands for a handler that was not installed from Python; only the default can replace it.
-            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 __all__ = ["signals_call"]

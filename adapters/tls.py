@@ -1,7 +1,7 @@
 """TLS settings as people write them down: a context, or a certificate and its key.
 
-Who knows what a context is passes one and decides everything. For the others there are two files, and defaults
-of Python's ``ssl.create_default_context`` for the role: TLS 1.2 or newer, and on the client the peer's
+Who knows what a context is passes one and decides everything. For the others there are two files, and the
+defaults of Python's ``ssl.create_default_context`` for the role: TLS 1.2 or newer, and on the client the peer's
 certificate and host name are checked (RFC 6455 §11.1.2).
 """
 
@@ -28,7 +28,7 @@ def server_context(choice: ServerTls) -> ssl.SSLContext:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     try:
         context.load_cert_chain(certificate, key)
-    except (OSError, ssl.SSLError) as error:
+    except (OSError, ValueError) as error:  # ``SSLError`` is an ``OSError``; a NUL in a path, ``ValueError``
         raise InvalidArgument(
             f"no TLS with these files: {error}", certificate=str(certificate), key=str(key)
         ) from error

@@ -1,8 +1,8 @@
 """Traffic: what a server counts, under which name, and what it shows of its inside.
 
 Counters are asked from the registry once and then only added to; gauges are functions that are called when
-somebody collects, so they cost nothing in between. All names begin with ``hioload_``; a name of something that
-only grows ends with ``_total``, as Prometheus wants it.
+somebody collects, so they cost nothing in between. All names begin with ``hioload_``; a name of something
+that only grows ends with ``_total``, as Prometheus wants it.
 """
 
 from __future__ import annotations
@@ -49,7 +49,9 @@ class Traffic:
         self.messages_sent = counter("hioload_messages_sent_total", "Messages accepted by send.")
 
 
-def observe(metrics: Metrics, probes: Debug, hub: Hub, pool: SlabBufferPool, sessions: SessionManager) -> None:
+def observe(
+    metrics: Metrics, probes: Debug, hub: Hub, pool: SlabBufferPool, sessions: SessionManager
+) -> None:
     """Show connections, pool, sessions and reactor as gauges and as probes."""
     connections, stats = hub.connections, hub.reactor.stats
 
