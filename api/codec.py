@@ -151,8 +151,9 @@ class Codec(Protocol):
 
         ``first=False`` makes a continuation, ``final=False`` announces more. A server's payload is passed
         on by reference (borrowed until sent or copied by the transport; a ``Buffer`` stays one, so that the
-        transport can retain instead of copying); a client's is masked into new memory. Text is *not* checked
-        here. Raises ``InvalidState`` when the sending half is closed or fragments are out of order, and ``InvalidArgument`` for an unknown kind.
+        transport can retain instead of copying); a client's is masked into new memory.
+        Text is *not* checked here. Raises ``InvalidState`` when the sending half is closed or fragments are out
+        of order, and ``InvalidArgument`` for an unknown kind.
         """
 
     def encode_ping(self, payload: ReadableMemory = b"", /) -> Sequence[Sendable]:
