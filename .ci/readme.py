@@ -7,7 +7,7 @@ README.md marks two blocks, each preceded by a comment of its own and holding on
     python3 -m venv .venv && .venv/bin/pip install -e '.[test]' && .venv/bin/python -m pytest
     ```
 
-``demo`` shows the library at work and ends by itself; ``test`` runs all tests. Each makes its own virtual
+``demo`` shows the library at work until Ctrl-C; ``test`` runs all tests. Each makes its own virtual
 environment and works in a fresh clone.
 
 Usage: ``python .ci/readme.py NAME [--coverage | --venv] [README]`` prints the command; with ``--coverage`` its
