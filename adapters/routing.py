@@ -7,7 +7,8 @@ words of a pattern are written as they read, not encoded. A path that is not UTF
 nothing, and so does one that does not begin with a slash.
 
 Groups only lengthen prefixes and stack middleware; they leave no trace at run time. A handler is composed
-with its middleware once, when it is added, so that a message pays for the functions it passes and nothing else.
+with its middleware once, when it is added, so that a message pays for the functions it passes and nothing
+else.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """TLS settings as people write them down: a context, or a certificate and its key.
 
 Who knows what a context is passes one and decides everything. For the others there are two files, and the
-defaults of Python's ``ssl.create_default_context`` for the role: TLS 1.2 or newer, and on the client the peer's
-certificate and host name are checked (RFC 6455 §11.1.2).
+defaults of Python's ``ssl.create_default_context`` for the role: TLS 1.2 or newer, and on the client the
+peer's certificate and host name are checked (RFC 6455 §11.1.2).
 """
 
 from __future__ import annotations
