@@ -19,7 +19,6 @@ be able to command it.
 from __future__ import annotations
 
 import os
-import ssl
 import sys
 import threading
 from codecs import getincrementaldecoder
@@ -33,6 +32,7 @@ from ..api.handler import CloseEvent, OpenEvent
 from ..api.message import TEXT, Message
 from ..api.session import SessionStatus
 from .client import Client
+from .tls import client_context
 
 CLEAN_CODES: Final = (1000, 1001, 1005)
 """Codes a server may close with and nothing is wrong: done, going away, none given (RFC 6455 §7.4.1)."""
@@ -70,7 +70,7 @@ def run(
         url,
         headers=[_header(text) for text in headers],
         subprotocols=subprotocols,
-        tls=None if ca_file is None else _trusting(ca_file),
+        tls=None if ca_file is None else client_context(ca_file),
         unix=unix,
         on_error=lambda error, origin: failures.append(error),
     )
@@ -211,13 +211,6 @@ def _header(text: str) -> tuple[str, str]:
     if not colon:
         raise InvalidArgument("a header is NAME:VALUE", header=text)
     return name.strip(), value.strip()
-
-
-def _trusting(ca_file: str) -> ssl.SSLContext:
-    try:
-        return ssl.create_default_context(cafile=ca_file)
-    except OSError as error:  # ``SSLError`` is one
-        raise InvalidArgument(f"no certificates in this file: {error}", file=ca_file) from error
 
 
 def _shown(message: Message) -> str:

@@ -1,0 +1,160 @@
+"""Broadcast: who gets the message, in what form, and who does not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import cast
+
+import pytest
+
+from hioload_ws.adapters.broadcast import JOIN_BYTES, broadcast
+from hioload_ws.adapters.connection import WebSocketConnection
+from hioload_ws.api import (
+    BINARY,
+    TEXT,
+    Connection,
+    InvalidArgument,
+    Message,
+    MessageKind,
+    ResourceExhausted,
+    SendableMessage,
+    SessionStatus,
+)
+from hioload_ws.protocol.message import WireMessage
+from tests.adapters.bench import Bench
+
+
+class PlainMessage:
+    """A message of somebody else's making."""
+
+    def __init__(self, kind: MessageKind, payload: bytes) -> None:
+        self.kind = kind
+        self.data = memoryview(payload)
+
+
+class ForeignConnection:
+    """A connection of somebody else's making, as far as a broadcast looks."""
+
+    def __init__(self, status: SessionStatus = SessionStatus.ACTIVE, *, full: bool = False) -> None:
+        self.status = status
+        self.full = full
+        self.sent: list[object] = []
+
+    def send(self, data: object) -> int:
+        if self.full:
+            raise ResourceExhausted("full")
+        self.sent.append(data)
+        return 0
+
+
+def as_connection(foreign: ForeignConnection) -> Connection:
+    """Return it as what it stands for."""
+    return cast(Connection, foreign)
+
+
+@pytest.mark.parametrize(
+    ("data", "kind", "payload"),
+    [
+        ("grüße", TEXT, "grüße".encode()),
+        ("", TEXT, b""),
+        (b"bytes", BINARY, b"bytes"),
+        (bytearray(b"array"), BINARY, b"array"),
+        (memoryview(b"view"), BINARY, b"view"),
+        (cast(Message, PlainMessage(TEXT, b"text")), TEXT, b"text"),
+        (cast(Message, PlainMessage(BINARY, b"\xff")), BINARY, b"\xff"),
+        (b"j" * JOIN_BYTES, BINARY, b"j" * JOIN_BYTES),
+        (b"s" * (JOIN_BYTES + 1), BINARY, b"s" * (JOIN_BYTES + 1)),
+        ("l" * 70_000, TEXT, b"l" * 70_000),
+    ],
+)
+def test_every_open_connection_gets_the_message(
+    bench: Bench, data: SendableMessage, kind: MessageKind, payload: bytes
+) -> None:
+    opened = [bench.open() for _ in range(3)]
+    foreign = ForeignConnection()
+    targets = [*(connection for connection, _ in opened), as_connection(foreign)]
+    assert broadcast(data, targets) == 4
+    bench.turn()
+    for _, peer in opened:
+        (event,) = peer.events()
+        assert isinstance(event, WireMessage)
+        assert (event.kind, event.copy()) == (kind, payload)
+    assert foreign.sent == [payload.decode() if kind == TEXT else payload]
+    assert bench.traffic.messages_sent.count == 3
+    assert bench.traffic.bytes_sent.count == 3 * len(payload)
+
+
+def test_memory_may_change_once_the_broadcast_has_returned(bench: Bench) -> None:
+    connection, peer = bench.open()
+    memory = bytearray(b"before")
+    assert broadcast(memory, [connection]) == 1
+    memory[:] = b"after!"
+    bench.turn()
+    assert peer.messages() == [b"before"]
+
+
+def test_connections_that_are_not_open_are_left_out(bench: Bench) -> None:
+    opened, peer = bench.open()
+    closing, closing_peer = bench.open()
+    closing.close()
+    gone, _ = bench.open()
+    gone.finish()
+    foreign = ForeignConnection(SessionStatus.CLOSING)
+    assert broadcast("news", [closing, gone, as_connection(foreign), opened]) == 1
+    bench.turn()
+    assert peer.messages() == [b"news"]
+    assert len(closing_peer.events()) == 1  # its close frame, and nothing else
+    assert foreign.sent == []
+
+
+def test_a_connection_whose_send_limit_is_reached_is_left_out_and_the_others_are_not(
+    make_bench: Callable[..., Bench],
+) -> None:
+    bench = make_bench(send_limit_bytes=100, high_water_bytes=100, low_water_bytes=0)
+    slow, slow_peer = bench.open()
+    fast, fast_peer = bench.open()
+    slow.send(b"x" * 60)
+    full = ForeignConnection(full=True)
+    # Two bytes of the sixty's header wait too.
+    assert broadcast(b"y" * 39, [slow, as_connection(full), fast]) == 1
+    assert broadcast(b"z" * 38, [slow]) == 1
+    bench.turn()
+    assert slow_peer.messages() == [b"x" * 60, b"z" * 38]
+    assert fast_peer.messages() == [b"y" * 39]
+
+
+def test_a_connection_with_extensions_gets_it_the_ordinary_way(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection, peer = bench.open()
+    connection._agreed().extensions = ("made-up",)
+    encoded: list[tuple[int, bytes]] = []
+    ordinary = connection.codec.encode_message
+
+    class Recording(type(connection.codec)):  # type: ignore[misc]  # the class is only known here
+        __slots__ = ()
+
+        def encode_message(self, kind: int, payload: bytes) -> object:
+            encoded.append((kind, bytes(payload)))
+            return ordinary(kind, payload)
+
+    monkeypatch.setattr(connection.codec, "__class__", Recording)
+    assert broadcast("grüße", [connection]) == 1
+    assert broadcast(b"bytes", [connection]) == 1
+    bench.turn()
+    assert encoded == [(TEXT, "grüße".encode()), (BINARY, b"bytes")]
+    assert peer.messages() == ["grüße".encode(), b"bytes"]
+
+
+@pytest.mark.parametrize("data", [17, None, "\ud800", memoryview(b"abcd")[::2]])
+def test_data_that_is_no_message_is_refused_and_nobody_gets_anything(bench: Bench, data: object) -> None:
+    connection, peer = bench.open()
+    with pytest.raises(InvalidArgument):
+        broadcast(cast(SendableMessage, data), [connection])
+    bench.turn()
+    assert peer.events() == []
+
+
+def test_without_targets_nobody_is_reached() -> None:
+    targets: list[WebSocketConnection] = []
+    assert broadcast("news", targets) == 0
