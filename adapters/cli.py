@@ -38,7 +38,7 @@ lines that begin with a slash:
   /ping [TEXT]             send a ping
   /close [CODE [REASON]]   close the connection, by default with 1000
   //TEXT                   send /TEXT
-  end of input (Ctrl-D)    close the connection when everything is sent
+  end of input (Ctrl-D)    wait for answers as long as --wait says, and close the connection
 
 examples:
   hioload-ws connect ws://127.0.0.1:9001/
@@ -151,12 +151,20 @@ def _add_talk(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--unix", metavar="PATH", help="connect to this Unix socket; URL says what to ask for"
     )
+    parser.add_argument(
+        "--wait",
+        type=_seconds,
+        default=console.WAIT_S,
+        metavar="SECONDS",
+        help="time for answers after the end of the input (default: %(default)s)",
+    )
     parser.set_defaults(command=lambda options: console.run(
         options.url,
         headers=options.header,
         subprotocols=options.subprotocol,
         ca_file=options.ca,
         unix=options.unix,
+        wait_s=options.wait,
     ))  # fmt: skip
 
 
@@ -165,6 +173,17 @@ def _port(text: str) -> int:
     if not text.isascii() or not text.isdigit() or len(text) > 5 or int(text) > 65_535:
         raise argparse.ArgumentTypeError(f"{text!r} is not a port, which is a number from 0 to 65535")
     return int(text)
+
+
+def _seconds(text: str) -> float:
+    """Return a time of at most a day, or tell argparse what is wrong."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds <= 86_400:  # also false for "nan"
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds from 0 to 86400")
+    return seconds
 
 
 def _parser() -> argparse.ArgumentParser:

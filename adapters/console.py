@@ -3,7 +3,8 @@
 Lines from standard input become text messages; messages from the server are printed behind ``<``. A line
 that begins with a slash is a command: ``/ping [TEXT]``, ``/close [CODE [REASON]]``; ``//`` sends a line that
 begins with one. The end of the input (Ctrl-D) closes the connection politely, after what was typed has been
-sent.
+sent. But not at once: messages that arrive after our close frame are discarded, and the answers to the last
+lines of a pipe would be among them.
 
 Standard input may be a file, which no poller can watch, so a thread reads it and posts the lines to the
 client's reactor. It reads with ``os.read``, not through ``sys.stdin``: a daemon thread that waits inside a
@@ -43,6 +44,9 @@ MAX_LINES: Final = 256
 MAX_PENDING_BYTES: Final = 1024 * 1024
 """Lines give their room back while the connection has at most this much to send."""
 
+WAIT_S: Final = 0.5
+"""How long answers may come after the end of the input."""
+
 _SHOWN_BYTES: Final = 64
 _ESCAPES: Final = {
     number: f"\\x{number:02x}" for number in (*range(0x20), *range(0x7F, 0xA0)) if chr(number) not in "\t\n"
@@ -56,14 +60,16 @@ def run(
     subprotocols: Sequence[str] = (),
     ca_file: str | None = None,
     unix: str | None = None,
+    wait_s: float = WAIT_S,
     input_fd: int = 0,
     output: TextIO | None = None,
 ) -> int:
     """Talk until either side ends; return 0 after a clean close (a code of ``CLEAN_CODES``, or the one that
     was asked for with ``/close``), else 1.
 
-    ``headers`` are ``NAME:VALUE``. Raises what ``Client.run`` raises when there is no connection, what broke
-    the connection, and ``OSError`` when ``output`` can't be written.
+    ``headers`` are ``NAME:VALUE``; ``wait_s`` is the time from the end of the input to our close. Raises what
+    ``Client.run`` raises when there is no connection, what broke the connection, and ``OSError`` when
+    ``output`` can't be written.
     """
     failures: list[BaseException] = []
     client = Client(
@@ -74,7 +80,7 @@ def run(
         unix=unix,
         on_error=lambda error, origin: failures.append(error),
     )
-    talk = _Talk(client, input_fd, sys.stdout if output is None else output)
+    talk = _Talk(client, wait_s, input_fd, sys.stdout if output is None else output)
     event = talk.until_closed()
     if failures:
         raise failures[0]
@@ -119,15 +125,26 @@ def printable(text: str) -> str:
 class _Talk:
     """What the callbacks, the loop and the reading thread share."""
 
-    __slots__ = ("_client", "_input_fd", "_output", "_owed_count", "_room", "asked_code")
+    __slots__ = (
+        "_client",
+        "_input_fd",
+        "_output",
+        "_over",
+        "_owed_count",
+        "_room",
+        "_wait_s",
+        "asked_code",
+    )
 
-    def __init__(self, client: Client, input_fd: int, output: TextIO) -> None:
+    def __init__(self, client: Client, wait_s: float, input_fd: int, output: TextIO) -> None:
         self._client = client
+        self._wait_s = wait_s
         self._input_fd = input_fd
         self._output = output
         # The reading thread acquires, the client's thread releases: now, or later when it owes.
         self._room = threading.Semaphore(MAX_LINES)
         self._owed_count = 0
+        self._over = threading.Event()
         self.asked_code: int | None = None
         client.on_open(self._begin)
         client.on_message(self._show)
@@ -142,7 +159,9 @@ class _Talk:
                 self._give_back()
         finally:
             client.close()
-            self._room.release()  # A thread that waits for room shall see that it is over.
+            # A thread that waits, for room or for answers, shall see that it is over.
+            self._over.set()
+            self._room.release()
         if client.closed_event is None:
             raise client.failure or InvalidState("the client was closed before it connected")
         return client.closed_event
@@ -164,6 +183,7 @@ class _Talk:
             self._room.acquire()
             if not self._client.post(partial(self._obey, connection, line)):
                 return  # The conversation is over.
+        self._over.wait(self._wait_s)
         self._client.post(connection.close)
 
     def _obey(self, connection: Connection, line: str) -> None:

@@ -2,8 +2,8 @@
 
 Who knows what a context is passes one and decides everything. For the others there are files, and the
 defaults of Python's ``ssl.create_default_context`` for the role; on the client the peer's certificate and host
-name are checked (RFC 6455 §11.1.2). Which versions of TLS that allows depends on how Python was built, so 1.2 is asked
-for here (RFC 9325 §3.1.1); a machine whose policy is stricter keeps its policy.
+name are checked (RFC 6455 §11.1.2). Which versions of TLS that allows depends on how Python was built, so 1.2
+is asked for here (RFC 9325 §3.1.1); a machine whose policy is stricter keeps its policy.
 """
 
 from __future__ import annotations
