@@ -11,13 +11,12 @@ from hypothesis import strategies as st
 from hioload_ws.api.errors import HandshakeFailed, InvalidArgument, InvalidState
 from hioload_ws.api.extension import RSV1, RSV2, Extension, ExtensionAnswer, ExtensionParameters
 from hioload_ws.api.http import Response
-from hioload_ws.api.message import MessageKind
-from hioload_ws.api.types import ReadableMemory
 from hioload_ws.protocol.client_handshake import ClientHandshake
 from hioload_ws.protocol.handshake_config import HandshakeConfig
 from hioload_ws.protocol.server_handshake import ServerHandshake, failure_response
 from hioload_ws.protocol.tokens import TOKEN_BYTES
 from hioload_ws.protocol.uri import parse_uri
+from tests.protocol.toys import InertExtension
 
 NONCE = b"the sample nonce"  # RFC 6455 §1.3: its base64 is the key there
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="
@@ -25,29 +24,13 @@ ACCEPT = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
 Fields = list[tuple[str, str]]
 
 
-class Toy:
+class Toy(InertExtension):
     """Extension and factory in one, for both roles; accepts offers that have its parameter."""
 
     def __init__(self, name: str = "toy", rsv_bits: int = RSV1, wants: str = "") -> None:
-        self.name = name
-        self.rsv_bits = rsv_bits
+        super().__init__(name, rsv_bits)
         self.wants = wants
         self.answered: list[ExtensionParameters] = []
-        self.closed = False
-
-    def encode(
-        self, kind: MessageKind, payload: ReadableMemory, first: bool, final: bool
-    ) -> tuple[ReadableMemory, int]:
-        return payload, 0
-
-    def begin(self, kind: MessageKind, rsv_bits: int) -> bool:
-        return False
-
-    def decode(self, chunk: ReadableMemory, final: bool, max_bytes: int) -> ReadableMemory:
-        return chunk
-
-    def close(self) -> None:
-        self.closed = True
 
     def offers(self) -> Sequence[ExtensionParameters]:
         return [(("best", "1"),), ()]
@@ -369,9 +352,7 @@ pieces = st.sampled_from(
 
 
 @given(st.lists(pieces | st.binary(max_size=6), max_size=6), st.integers(0, 1000))
-def test_any_bytes_then_only_handshake_failed_however_they_are_cut(
-    soup: list[bytes], place: int
-) -> None:
+def test_any_bytes_then_only_handshake_failed_however_they_are_cut(soup: list[bytes], place: int) -> None:
     good = response()
     place %= len(good) + 1
     data = good[:place] + b"".join(soup) + good[place:]

@@ -12,8 +12,6 @@ from hypothesis import strategies as st
 
 from hioload_ws.api.errors import HandshakeFailed, InvalidArgument
 from hioload_ws.api.extension import RSV1, RSV2, Extension, ExtensionAnswer, ExtensionParameters
-from hioload_ws.api.message import MessageKind
-from hioload_ws.api.types import ReadableMemory
 from hioload_ws.protocol.handshake_config import HandshakeConfig
 from hioload_ws.protocol.negotiation import (
     accept_answers,
@@ -29,29 +27,7 @@ from hioload_ws.protocol.negotiation import (
     parse_subprotocols,
 )
 from hioload_ws.protocol.tokens import ListedExtension
-
-
-class Toy:
-    """An extension that does nothing, but remembers whether it was closed."""
-
-    def __init__(self, name: str, rsv_bits: int) -> None:
-        self.name = name
-        self.rsv_bits = rsv_bits
-        self.closed = False
-
-    def encode(
-        self, kind: MessageKind, payload: ReadableMemory, first: bool, final: bool
-    ) -> tuple[ReadableMemory, int]:
-        return payload, self.rsv_bits
-
-    def begin(self, kind: MessageKind, rsv_bits: int) -> bool:
-        return False
-
-    def decode(self, chunk: ReadableMemory, final: bool, max_bytes: int) -> ReadableMemory:
-        return chunk
-
-    def close(self) -> None:
-        self.closed = True
+from tests.protocol.toys import InertExtension
 
 
 class ToyFactory:
@@ -61,17 +37,17 @@ class ToyFactory:
         self.name = name
         self.rsv_bits = rsv_bits
         self.listed = offers
-        self.made: list[Toy] = []
+        self.made: list[InertExtension] = []
         self.asked: list[ExtensionParameters] = []
 
     def offers(self) -> Sequence[ExtensionParameters]:
         return self.listed
 
-    def make(self, parameters: ExtensionParameters) -> Toy:
+    def make(self, parameters: ExtensionParameters) -> InertExtension:
         self.asked.append(parameters)
         if ("raise", None) in parameters:
             raise HandshakeFailed("asked for it", status=499)
-        self.made.append(Toy(self.name, self.rsv_bits))
+        self.made.append(InertExtension(self.name, self.rsv_bits))
         return self.made[-1]
 
     def accept_offer(self, parameters: ExtensionParameters) -> ExtensionAnswer | None:
