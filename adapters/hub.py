@@ -101,6 +101,20 @@ class MaskKeys:
         return self._block[offset : offset + 4]
 
 
+class Connections(dict["WebSocketConnection", None]):
+    """A set that is walked in the order its members came, so that a run can be repeated."""
+
+    __slots__ = ()
+
+    def add(self, connection: WebSocketConnection) -> None:
+        """Add a member."""
+        self[connection] = None
+
+    def discard(self, connection: WebSocketConnection) -> None:
+        """Remove a member, if it is one."""
+        self.pop(connection, None)
+
+
 class Hub:
     """One reactor, and what its connections share. Thread rules: the reactor's thread, except ``report``."""
 
@@ -139,7 +153,7 @@ class Hub:
         self.wheel = DeadlineWheel(reactor.scheduler, TICK_NS, self.report)
         self.traffic = traffic
         self.mask_key = MaskKeys()
-        self.connections: set[WebSocketConnection] = set()
+        self.connections = Connections()
         self.current: Wire | None = None
         self.owner_id: int | None = None
         self._dirty: list[Wire] = []
@@ -177,4 +191,4 @@ class Hub:
             self._slab_buffer.release()
 
 
-__all__ = ["TICK_NS", "ConnectionSettings", "Hub", "MaskKeys", "ns"]
+__all__ = ["TICK_NS", "ConnectionSettings", "Connections", "Hub", "MaskKeys", "ns"]

@@ -212,6 +212,16 @@ class Server(Application, Host):
         finally:
             self._release(hub)
 
+    def turn(self, timeout_ns: Nanoseconds | None = None) -> int:
+        """Make one turn that waits at most ``timeout_ns``, and return the work done; for loops of other owners.
+        The turn in which the last connection goes ends a shutdown. Errors as ``run``."""
+        hub = self._running_hub()
+        hub.owner_id = hub.owner_id or get_ident()
+        work_count = hub.reactor.run_once(timeout_ns)
+        if self._phase is _Phase.DRAINING and not hub.connections:
+            self._release(hub)
+        return work_count
+
     @contextmanager
     def background(self) -> Iterator[str]:
         """Serve on a thread of its own for the length of the block, then shut down; yields ``url``."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from hioload_ws.api import ConnectionLost, InvalidArgument, InvalidState, ResourceExhausted
+from hioload_ws.api import ConnectionLost, InvalidArgument, InvalidState, NodeId, ResourceExhausted
 from hioload_ws.fake.clock import DEFAULT_UNIX_NS, VirtualClock
 from hioload_ws.fake.faults import Delay, Duplicate, Faults, OutOfMemory, Partial, Reset
 
@@ -29,7 +29,7 @@ def test_actions_without_then_belong_to_one_call() -> None:
 def test_only_calls_with_the_details_count() -> None:
     with Faults() as faults:
         faults.on("acquire", nth=2, node=1).out_of_memory(1)
-        nodes = [0, 1, 0, 1]
+        nodes = [NodeId(0), NodeId(1), NodeId(0), NodeId(1)]
         assert [list(faults.take("acquire", node=node)) for node in nodes] == [[], [], [], [OutOfMemory(nodes[1])]]
 
 
