@@ -1,17 +1,19 @@
 """Inbox: the bounded queue through which other threads give a reactor work.
 
-Two deques, and no lock. One holds the items; the other holds a token for each free place. Whoever enqueues
-first takes a token, and is refused when there is none; whoever dequeues gives one back. ``append``, ``pop``
+Two deques, and no lock. One holds the items; the other holds a permit for each free place. Whoever enqueues
+first takes a permit, and is refused when there is none; whoever dequeues gives one back. ``append``, ``pop``
 and ``popleft`` of a deque are thread-safe by its documentation ("Deques support thread-safe, memory efficient
 appends and pops from either side"), with the GIL and without, and that is all this relies on. So the bound is
 exact with any number of producers, and a signal handler that interrupts an enqueue of its own thread can
 enqueue too, where a lock would deadlock.
 
-Order of the two steps: token before item when going in, item before token when coming out. So there are never
+Order of the two steps: permit before item when going in, item before permit when coming out. So there are never
 more items than capacity, and an item is visible only when it is complete.
 
 One limit: an exception that a signal handler raises (Ctrl-C without a handler of ours) may land between the
 two steps; then one place is lost, never an item that was accepted.
+
+Nothing here knows reactors: the ring for many producers and many consumers that ``pool`` offers is this one.
 """
 
 from __future__ import annotations
@@ -30,7 +32,7 @@ class Inbox(Generic[T]):
     """Implements ``api.ring.Ring`` for many producers and many consumers. Thread rules: any thread, also
     signal handlers."""
 
-    __slots__ = ("_capacity", "_free", "_items")
+    __slots__ = ("_capacity", "_items", "_permits")
 
     def __init__(self, capacity: int) -> None:
         """Hold at most ``capacity`` items (1 or more, else ``InvalidArgument``)."""
@@ -38,8 +40,8 @@ class Inbox(Generic[T]):
             raise InvalidArgument("a capacity is 1 or more", capacity=capacity)
         self._capacity = capacity
         self._items: deque[T] = deque()
-        # Invariant: tokens here + items + operations under way == capacity.
-        self._free: deque[None] = deque([None] * capacity)
+        # Invariant: permits here + items + operations under way == capacity.
+        self._permits: deque[None] = deque([None] * capacity)
 
     @property
     def capacity(self) -> int:
@@ -53,7 +55,7 @@ class Inbox(Generic[T]):
     def try_enqueue(self, item: T) -> bool:
         """Append the item, or return ``False`` and keep nothing when full. Never waits."""
         try:
-            self._free.pop()
+            self._permits.pop()
         except IndexError:
             return False
         self._items.append(item)
@@ -65,7 +67,7 @@ class Inbox(Generic[T]):
             item = self._items.popleft()
         except IndexError:
             return EMPTY
-        self._free.append(None)
+        self._permits.append(None)
         return item
 
     def enqueue_batch(self, items: Iterable[T]) -> int:
@@ -77,13 +79,13 @@ class Inbox(Generic[T]):
         iterator = iter(items)
         while True:
             try:
-                self._free.pop()
+                self._permits.pop()
             except IndexError:
                 return accepted_count
             try:
                 item = next(iterator)
             except BaseException as error:
-                self._free.append(None)
+                self._permits.append(None)
                 if isinstance(error, StopIteration):
                     return accepted_count
                 raise

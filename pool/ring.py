@@ -29,7 +29,8 @@ an item, then puts a permit back. Both may be suspended between their two steps,
 
 so the ring never holds more than its capacity; an item is in exactly one place at any time, so it is never
 lost or doubled; and a suspended thread makes at most one place unusable, blocks nobody, and at worst lets the
-ring answer "full" early.
+ring answer "full" early. Reactors need the same queue for their posts, one floor below this room, so its code
+stands in ``internal/inbox.py``, once.
 
 **Glossary.** *Publish*: make an item visible to consumers (here: the ``append`` itself, so an item cannot be
 published before it is complete). *Claim*: take the right to a place. *Permit*: such a right as an object.
@@ -45,20 +46,9 @@ from typing import Generic, Literal, TypeVar
 
 from ..api.errors import InvalidArgument
 from ..api.ring import EMPTY, Empty
+from ..internal.inbox import Inbox
 
 T = TypeVar("T")
-
-
-def _checked_capacity(capacity: int) -> int:
-    if capacity < 1:
-        raise InvalidArgument("capacity must be 1 or more", capacity=capacity)
-    return capacity
-
-
-def _checked_max_items(max_items: int) -> int:
-    if max_items < 0:
-        raise InvalidArgument("max_items must be 0 or more", max_items=max_items)
-    return max_items
 
 
 class SpscRing(Generic[T]):
@@ -71,7 +61,9 @@ class SpscRing(Generic[T]):
     __slots__ = ("_capacity", "_items")
 
     def __init__(self, capacity: int) -> None:
-        self._capacity = _checked_capacity(capacity)
+        if capacity < 1:
+            raise InvalidArgument("a capacity is 1 or more", capacity=capacity)
+        self._capacity = capacity
         self._items: deque[T] = deque()
 
     @property
@@ -109,82 +101,21 @@ class SpscRing(Generic[T]):
         return accepted_count
 
     def dequeue_batch(self, max_items: int) -> list[T]:
-        """Take up to ``max_items`` of the oldest items. For the consumer."""
+        """Take up to ``max_items`` (0 or more, else ``InvalidArgument``) of the oldest. For the consumer."""
+        if max_items < 0:
+            raise InvalidArgument("max_items is 0 or more", max_items=max_items)
         popleft = self._items.popleft
-        return [popleft() for _ in range(min(_checked_max_items(max_items), len(self._items)))]
+        return [popleft() for _ in range(min(max_items, len(self._items)))]
 
 
-class MpmcRing(Generic[T]):
+class MpmcRing(Inbox[T]):
     """A ring for any number of producers and consumers; implements ``api.Ring``.
 
-    ``capacity`` is the exact bound, 1 or more, else ``InvalidArgument``; the ring takes 8 bytes per place.
+    ``capacity`` is the exact bound, 1 or more, else ``InvalidArgument``; the ring takes 8 bytes per place. It
+    is the queue that reactors take posts from, under the name by which one looks for it here.
     """
 
-    __slots__ = ("_capacity", "_items", "_permits")
-
-    def __init__(self, capacity: int) -> None:
-        self._capacity = _checked_capacity(capacity)
-        self._items: deque[T] = deque()
-        self._permits: deque[None] = deque([None]) * capacity
-
-    @property
-    def capacity(self) -> int:
-        """Most items the ring holds."""
-        return self._capacity
-
-    def __len__(self) -> int:
-        return len(self._items)
-
-    def try_enqueue(self, item: T) -> bool:
-        """Append the item, or return ``False`` when the ring is full."""
-        try:
-            self._permits.pop()
-        except IndexError:
-            return False
-        self._items.append(item)
-        return True
-
-    def try_dequeue(self) -> T | Literal[Empty.EMPTY]:
-        """Take the oldest item, or return ``EMPTY``."""
-        try:
-            item = self._items.popleft()
-        except IndexError:
-            return EMPTY
-        self._permits.append(None)
-        return item
-
-    def enqueue_batch(self, items: Iterable[T]) -> int:
-        """Append items until the ring is full; return how many.
-
-        Room is claimed before an item is asked for, so the iterator never gives an item that is then not
-        kept. What the iterable raises passes through; the items before it were accepted.
-        """
-        source = iter(items)
-        accepted_count = 0
-        while True:
-            try:
-                self._permits.pop()
-            except IndexError:
-                return accepted_count
-            try:
-                item = next(source)
-            except BaseException as error:
-                self._permits.append(None)
-                if isinstance(error, StopIteration):
-                    return accepted_count
-                raise
-            self._items.append(item)
-            accepted_count += 1
-
-    def dequeue_batch(self, max_items: int) -> list[T]:
-        """Take up to ``max_items`` of the oldest items."""
-        taken: list[T] = []
-        for _ in range(_checked_max_items(max_items)):
-            item = self.try_dequeue()
-            if item is EMPTY:
-                break
-            taken.append(item)
-        return taken
+    __slots__ = ()
 
 
 __all__ = ["MpmcRing", "SpscRing"]
