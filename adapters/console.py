@@ -28,7 +28,7 @@ from functools import partial
 from typing import Final, TextIO
 
 from ..api.connection import Connection
-from ..api.errors import HioloadError, InvalidArgument, InvalidState
+from ..api.errors import ConnectionLost, HioloadError, InvalidArgument, InvalidState
 from ..api.handler import CloseEvent, OpenEvent
 from ..api.message import TEXT, Message
 from ..api.session import SessionStatus
@@ -162,9 +162,14 @@ class _Talk:
             # A thread that waits, for room or for answers, shall see that it is over.
             self._over.set()
             self._room.release()
-        if client.closed_event is None:
-            raise client.failure or InvalidState("the client was closed before it connected")
-        return client.closed_event
+        if client.closed_event is not None:
+            return client.closed_event
+        failure = client.failure
+        if isinstance(failure, ConnectionLost):
+            # "Connection refused" alone does not say by whom.
+            message = f"no connection to {client.uri.text}: {failure.message}"
+            raise ConnectionLost(message, **failure.context) from failure
+        raise failure or InvalidState("the client was closed before it connected")
 
     def say(self, text: str) -> None:
         print(text, file=self._output, flush=True)
