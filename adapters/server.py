@@ -28,6 +28,7 @@ from ..api.clock import Clock
 from ..api.codec import Role
 from ..api.connection import Connection, SendableMessage
 from ..api.errors import InvalidState, TimedOut
+from ..api.extension import ExtensionFactory
 from ..api.handler import CloseEvent, Middleware, OpenEvent
 from ..api.poller import Poller
 from ..api.registry import ListenOptions, TransportRegistry
@@ -43,7 +44,6 @@ from ..internal.faults import ErrorHook, log_error
 from ..internal.inbox import Inbox
 from ..internal.reactor import PollReactor
 from ..pool.buffer_pool import SlabBufferPool
-from ..protocol.handshake_config import HandshakeConfig
 from ..session.store import ShardedSessions
 from ..transport.registry import default_registry
 from .acceptor import Acceptor
@@ -53,6 +53,7 @@ from .connection import WebSocketConnection
 from .door import Door
 from .hub import ConnectionSettings, Hub, ns
 from .roles import Host
+from .settings import apply_settings, handshake_config
 from .signals import signals_call
 from .tls import ServerTls, server_context
 from .traffic import Traffic, observe
@@ -85,6 +86,7 @@ class Server(Application, Host):
         tls: ServerTls | None = None,
         config: ServerConfig | None = None,
         middleware: Sequence[Middleware] = (),
+        extensions: Sequence[ExtensionFactory] = (),
         registry: TransportRegistry | None = None,
         clock: Clock | None = None,
         poller: Callable[[], Poller] | None = None,
@@ -95,15 +97,18 @@ class Server(Application, Host):
 
         ``host`` and ``port`` (0: the system chooses), or ``unix``, say where to listen; ``tls`` is a context or
         the paths of certificate and key. ``settings`` are fields of ``ServerConfig`` and replace those of
-        ``config``. ``on_error`` gets what handlers and hooks raise. ``registry``, ``clock`` and ``poller`` (a
-        function that makes one) are seams for other transports and other time. Raises ``InvalidArgument``
-        naming every setting that is unknown or wrong.
+        ``config``. ``extensions`` are accepted where a client offers them, whatever the configuration becomes.
+        ``on_error`` gets what handlers and hooks raise. ``registry``, ``clock`` and ``poller`` (a function that
+        makes one) are seams for other transports and other time. Raises ``InvalidArgument`` naming every setting
+        that is unknown or wrong, and for an extension that is there twice.
         """
         super().__init__(middleware)
         places = {"host": host, "port": port, "unix_path": unix}
         settings.update({name: value for name, value in places.items() if value is not None})
         self.control = ConfigControl(ServerConfig.from_mapping(settings, "Server", config))
         """The configuration in force; change it with ``control.set_config``."""
+        self._extensions = tuple(extensions)
+        handshake_config(self.config, self._extensions)  # a mistake in them shows here, not at the start
         self._tls = None if tls is None else server_context(tls)
         self._registry = default_registry() if registry is None else registry
         self._clock = SystemClock() if clock is None else clock
@@ -186,7 +191,7 @@ class Server(Application, Host):
                 reactor.close()
                 raise
             self._hub = hub
-            self.control.on_reload(lambda old, new: _reload(hub, door, new))
+            self.control.on_reload(lambda old, new: apply_settings(hub, door, new))
             observe(self.metrics, self.probes, hub, self.pool, self.sessions)
             self._phase = _Phase.STARTED
 
@@ -309,7 +314,7 @@ class Server(Application, Host):
             self._router,
             self._request_hooks,
             self.sessions,
-            _handshake_config(config),
+            handshake_config(config, self._extensions),
             config.max_connections,
         )
 
@@ -377,24 +382,6 @@ class Server(Application, Host):
         self.sessions.close()
         self.pool.close()
         self._ended.set()
-
-
-def _reload(hub: Hub, door: Door, config: ServerConfig) -> None:
-    """Put a changed configuration to work: for connections that are accepted from now on."""
-    hub.settings = ConnectionSettings.from_config(config)
-    door.handshake_config = _handshake_config(config)
-    door.max_connections = config.max_connections
-
-
-def _handshake_config(config: ServerConfig) -> HandshakeConfig:
-    allowed = config.origins
-    return HandshakeConfig(
-        subprotocols=config.subprotocols,
-        # Programs that are no browsers send no Origin; the check protects browsers' users (RFC 6455 §10.2).
-        check_origin=None if allowed is None else lambda origin, _: origin is None or origin in allowed,
-        max_head_bytes=config.max_head_bytes,
-        max_header_count=config.max_header_count,
-    )
 
 
 __all__ = ["Server"]

@@ -1,0 +1,43 @@
+"""Settings: what a server's configuration means to the parts that obey it.
+
+A configuration is a flat table of numbers and names that people write; the hub, the door and the handshake each
+want their own corner of it as one immutable value. The translation is here, in one place, because it happens
+twice: when the server starts and whenever the configuration is changed. What is not in the table (a program's
+own extensions) is passed along, so that a change leaves it as it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..api.extension import ExtensionFactory
+from ..control.config import ServerConfig
+from ..protocol.handshake_config import HandshakeConfig
+from .door import Door
+from .hub import ConnectionSettings, Hub
+
+
+def handshake_config(config: ServerConfig, extensions: Sequence[ExtensionFactory]) -> HandshakeConfig:
+    """Return what opening handshakes are judged by. Raises ``InvalidArgument`` where ``HandshakeConfig`` does:
+    names that are no tokens, or appear twice."""
+    allowed = config.origins
+    return HandshakeConfig(
+        subprotocols=config.subprotocols,
+        extensions=tuple(extensions),
+        # Programs that are no browsers send no Origin; the check protects browsers' users (RFC 6455 §10.2).
+        check_origin=None if allowed is None else lambda origin, _: origin is None or origin in allowed,
+        max_head_bytes=config.max_head_bytes,
+        max_header_count=config.max_header_count,
+    )
+
+
+def apply_settings(hub: Hub, door: Door, config: ServerConfig) -> None:
+    """Put a changed configuration to work, for connections that are accepted from now on; the extensions stay
+    those the door has. Errors as ``handshake_config``, before anything is changed."""
+    handshakes = handshake_config(config, door.handshake_config.extensions)
+    hub.settings = ConnectionSettings.from_config(config)
+    door.handshake_config = handshakes
+    door.max_connections = config.max_connections
+
+
+__all__ = ["apply_settings", "handshake_config"]
