@@ -20,6 +20,7 @@ from hioload_ws.api import (
     SendableMessage,
     SessionStatus,
 )
+from hioload_ws.protocol.codec import WebSocketCodec
 from hioload_ws.protocol.message import WireMessage
 from tests.adapters.bench import Bench
 
@@ -45,6 +46,21 @@ class ForeignConnection:
             raise ResourceExhausted("full")
         self.sent.append(data)
         return 0
+
+
+class RecordingCodec:
+    """Stands before a codec and notes what is encoded for this connection alone."""
+
+    def __init__(self, codec: WebSocketCodec) -> None:
+        self._codec = codec
+        self.encoded: list[tuple[MessageKind, bytes]] = []
+
+    def encode_message(self, kind: MessageKind, payload: bytes) -> object:
+        self.encoded.append((kind, bytes(payload)))
+        return self._codec.encode_message(kind, payload)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._codec, name)
 
 
 def as_connection(foreign: ForeignConnection) -> Connection:
@@ -128,21 +144,12 @@ def test_a_connection_with_extensions_gets_it_the_ordinary_way(
 ) -> None:
     connection, peer = bench.open()
     connection._agreed().extensions = ("made-up",)
-    encoded: list[tuple[int, bytes]] = []
-    ordinary = connection.codec.encode_message
-
-    class Recording(type(connection.codec)):  # type: ignore[misc]  # the class is only known here
-        __slots__ = ()
-
-        def encode_message(self, kind: int, payload: bytes) -> object:
-            encoded.append((kind, bytes(payload)))
-            return ordinary(kind, payload)
-
-    monkeypatch.setattr(connection.codec, "__class__", Recording)
+    codec = RecordingCodec(connection.codec)
+    monkeypatch.setattr(connection, "codec", codec)
     assert broadcast("grüße", [connection]) == 1
     assert broadcast(b"bytes", [connection]) == 1
     bench.turn()
-    assert encoded == [(TEXT, "grüße".encode()), (BINARY, b"bytes")]
+    assert codec.encoded == [(TEXT, "grüße".encode()), (BINARY, b"bytes")]
     assert peer.messages() == ["grüße".encode(), b"bytes"]
 
 
