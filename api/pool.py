@@ -59,6 +59,9 @@ class PoolStats:
     classes: tuple[ClassStats, ...]
     nodes: Mapping[NodeId, PoolStats]
     """Per node; empty in the statistics of a pool that serves one node."""
+    binding: str = "first-touch"
+    """How the newest slab got to its node: ``"bound"`` (the system took the order), ``"refused"`` (it takes
+    none here, so whoever touches a page first decides) or ``"first-touch"`` (nobody asked)."""
 
 
 @dataclass(frozen=True, slots=True)

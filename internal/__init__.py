@@ -3,31 +3,42 @@
 from .affinity import SystemAffinity
 from .clock import SystemClock
 from .cpu_list import format_cpu_list, parse_cpu_list
+from .current_node import CurrentNode
 from .deadlines import Deadline, DeadlineWheel
 from .epoll_poller import EpollPoller
 from .executor import WorkerExecutor
 from .faults import ErrorHook, log_error
 from .inbox import Inbox
+from .memory_policy import NOT_TOUCHED, MemoryPolicy, Policy
+from .node_executors import NodeExecutors
 from .pollers import available_pollers, default_poller
 from .portable_pollers import PollPoller, SelectorPoller
 from .reactor import PollReactor
+from .syscalls import NumaCalls, SystemNumaCalls, system_numa_calls
 from .task import WorkerTask
 from .timers import Timer, TimerScheduler
 from .topology import SysTopology
 from .wakeup import Wakeup
 
 __all__ = [
+    "NOT_TOUCHED",
+    "CurrentNode",
     "Deadline",
     "DeadlineWheel",
     "EpollPoller",
     "ErrorHook",
     "Inbox",
+    "MemoryPolicy",
+    "NodeExecutors",
+    "NumaCalls",
+    "Policy",
     "PollPoller",
     "PollReactor",
     "SelectorPoller",
     "SysTopology",
     "SystemAffinity",
     "SystemClock",
+    "SystemNumaCalls",
     "Timer",
     "TimerScheduler",
     "Wakeup",
@@ -38,4 +49,5 @@ __all__ = [
     "format_cpu_list",
     "log_error",
     "parse_cpu_list",
+    "system_numa_calls",
 ]

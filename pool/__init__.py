@@ -4,13 +4,15 @@ from .batch import ListBatch
 from .buffer_pool import SlabBufferPool
 from .lease import Lease
 from .manager import NodeBufferPools
+from .node_pools import node_pools
 from .object_pool import NodeRecyclingPools, RecyclingPool
 from .ring import MpmcRing, SpscRing
-from .slab import Bind, HugePages, PageKind, PageSource
+from .slab import Bind, Binding, HugePages, PageKind, PageSource
 from .tracking import LeakHook, LeakLevel, leak_level
 
 __all__ = [
     "Bind",
+    "Binding",
     "HugePages",
     "LeakHook",
     "LeakLevel",
@@ -25,4 +27,5 @@ __all__ = [
     "SlabBufferPool",
     "SpscRing",
     "leak_level",
+    "node_pools",
 ]

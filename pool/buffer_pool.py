@@ -23,7 +23,7 @@ from ..api.pool import MAX_CLASS_BYTES, MIN_CLASS_BYTES, LeakReport, PoolStats
 from ..api.types import NodeId
 from .lease import Lease, Slot
 from .size_class import LargeBuffers, SizeClass, SlotHome
-from .slab import PAGE_BYTES, PageKind, PageSource, Slab, round_up_to_pages
+from .slab import PAGE_BYTES, Binding, PageKind, PageSource, Slab, round_up_to_pages
 from .snapshot import snapshot
 from .tracking import LeakHook, LeakLevel, LeakTracker, leak_level, warn_of_leak
 
@@ -51,6 +51,7 @@ class SlabBufferPool:
     """
 
     __slots__ = (
+        "_binding",
         "_by_bits",
         "_classes",
         "_closed",
@@ -90,6 +91,7 @@ class SlabBufferPool:
         self._issued_count = 0
         self._refused_count = 0
         self._page_kind: PageKind = "normal"
+        self._binding: Binding = "first-touch"
         self._os_error: OSError | None = None
         owner, node, poisoned = object(), self._pages.node, level is LeakLevel.PARANOID
         self._classes = tuple(
@@ -173,6 +175,7 @@ class SlabBufferPool:
             page_kind=self._page_kind,
             classes=classes,
             nodes=_NO_NODES,
+            binding=self._binding,
         )
 
     def leaks(self) -> Sequence[LeakReport]:
@@ -247,7 +250,7 @@ class SlabBufferPool:
     def _map(self, size_bytes: int, home: SlotHome) -> memoryview | None:
         """Map memory for this home, or return ``None`` and remember why the machine refused."""
         try:
-            mapping, self._page_kind = self._pages.map(size_bytes)
+            mapping, self._page_kind, self._binding = self._pages.map(size_bytes)
         except OSError as error:
             self._os_error = error
             return None

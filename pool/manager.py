@@ -22,6 +22,9 @@ V = TypeVar("V")
 _PAGE_KINDS: Final = ("normal", "transparent", "huge-2m", "huge-1g")
 """Kinds of page from the least to the best."""
 
+_BINDINGS: Final = ("first-touch", "refused", "bound")
+"""Kinds of binding from the least to the best."""
+
 
 class NodeTable(Generic[V]):
     """One value per node, found in constant time; fixed after construction, so any thread may read it.
@@ -94,10 +97,11 @@ class NodeBufferPools:
         return self._table.find(node).acquire(size_bytes)
 
     def stats(self) -> PoolStats:
-        """Return the sum over all nodes. ``page_kind`` is the least that any node with memory got."""
+        """Return the sum over all nodes. ``page_kind`` and ``binding`` are the least that any node
+        with memory got."""
         per_node = {node: self._table.find(node).stats() for node in self.nodes}
         parts = tuple(per_node.values())
-        kinds = [part.page_kind for part in parts if part.mapped_bytes]
+        mapped = [part for part in parts if part.mapped_bytes]
         return PoolStats(
             acquired_count=sum(part.acquired_count for part in parts),
             released_count=sum(part.released_count for part in parts),
@@ -105,9 +109,10 @@ class NodeBufferPools:
             in_use_bytes=sum(part.in_use_bytes for part in parts),
             mapped_bytes=sum(part.mapped_bytes for part in parts),
             refused_count=sum(part.refused_count for part in parts),
-            page_kind=min(kinds, key=_PAGE_KINDS.index, default=_PAGE_KINDS[0]),
+            page_kind=min((part.page_kind for part in mapped), key=_PAGE_KINDS.index, default=_PAGE_KINDS[0]),
             classes=_sum_of_classes(parts),
             nodes=MappingProxyType(per_node),
+            binding=min((part.binding for part in mapped), key=_BINDINGS.index, default=_BINDINGS[0]),
         )
 
     def close(self) -> None:

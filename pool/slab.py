@@ -8,6 +8,12 @@ Huge pages are a ladder, tried from the top: explicit pages of 1 GiB, then of 2 
 the size is a multiple of the page), then transparent ones (``MADV_HUGEPAGE``), then normal ones. What is
 reported is the rung that was reached, never the one that was asked for.
 
+**Huge pages and nodes do not know of each other.** The kernel reserves explicit huge pages when they are
+mapped, but counts them for the whole machine. Bound to a node that has none, such a mapping would end the
+process with SIGBUS at first touch (Documentation/admin-guide/mm/hugetlbpage.rst). So explicit pages are
+bound and then *populated* at once: ``MADV_POPULATE_WRITE`` answers with an error where a touch would kill,
+and the next rung is tried. Normal pages stay untouched until somebody needs them.
+
 Nothing is ever unmapped by force. CPython keeps a mapping alive as long as a ``memoryview`` of it exists, so
 memory goes back to the system when the last view of it goes, and never under somebody's feet. ``Mappings``
 counts what is really mapped for the same reason: it watches the mapping objects themselves.
@@ -15,12 +21,13 @@ counts what is really mapped for the same reason: it watches the mapping objects
 
 from __future__ import annotations
 
+import errno
 import mmap
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 from ..api.errors import InvalidArgument
 from ..api.types import NodeId
@@ -34,8 +41,16 @@ HugePages: TypeAlias = Literal["never", "try"]
 
 PageKind: TypeAlias = Literal["huge-1g", "huge-2m", "transparent", "normal"]
 
-Bind: TypeAlias = Callable[[mmap.mmap, NodeId], None]
-"""Binds a fresh mapping, of which no page was touched yet, to a node. An ``OSError`` means: not possible."""
+Binding: TypeAlias = Literal["bound", "refused", "first-touch"]
+"""As in ``api.PoolStats.binding``."""
+
+Bind: TypeAlias = Callable[[mmap.mmap, NodeId], bool]
+"""Binds a fresh mapping, of which no page was touched yet, to a node. ``False``: this machine binds nothing,
+the mapping can be used unbound. An ``OSError``: not this mapping to this node."""
+
+Populate: TypeAlias = Callable[[mmap.mmap], None]
+"""Gives every page of a mapping its memory now. Raises ``OSError``: EINVAL where the kernel has no such call,
+else there is not enough."""
 
 MapMemory: TypeAlias = Callable[[int, int], mmap.mmap]
 """Maps ``size_bytes`` anonymous bytes with extra mmap(2) flags; ``OSError`` where the machine refuses."""
@@ -44,6 +59,9 @@ MapMemory: TypeAlias = Callable[[int, int], mmap.mmap]
 MAP_HUGETLB: Final = 0x40000
 MAP_HUGE_2M: Final = MAP_HUGETLB | (21 << 26)
 MAP_HUGE_1G: Final = MAP_HUGETLB | (30 << 26)
+
+# asm-generic/mman-common.h; the mmap module does not name it.
+_MADV_POPULATE_WRITE: Final = 23
 
 _RUNGS: Final[tuple[tuple[PageKind, int, int], ...]] = (
     ("huge-1g", HUGE_1G_BYTES, MAP_HUGE_1G),
@@ -65,6 +83,11 @@ def map_anonymous(size_bytes: int, extra_flags: int = 0) -> mmap.mmap:
     return mmap.mmap(-1, size_bytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | extra_flags)
 
 
+def populate_pages(mapping: mmap.mmap) -> None:
+    """Give every page its memory now (Linux 5.14, madvise(2)). Raises ``OSError``."""
+    mapping.madvise(_MADV_POPULATE_WRITE)
+
+
 def transparent_pages_allowed(switch: Path = _TRANSPARENT_SWITCH) -> bool:
     """Return whether the kernel honours ``MADV_HUGEPAGE``; with ``[never]`` it accepts and ignores it."""
     try:
@@ -78,13 +101,21 @@ def round_up_to_pages(size_bytes: int) -> int:
     return -(-size_bytes // PAGE_BYTES) * PAGE_BYTES
 
 
+class Mapped(NamedTuple):
+    """What was got from the system."""
+
+    mapping: mmap.mmap
+    page_kind: PageKind
+    binding: Binding
+
+
 @dataclass(frozen=True, slots=True)
 class PageSource:
     """How memory is got from the system: huge pages or not, bound to which node, by which means.
 
     ``node`` is the node to ask memory from; ``bind`` puts a mapping there (``None``: the kernel's first
-    touch decides). ``map_memory`` and ``transparent_allowed`` are the two questions put to the machine, so
-    that a machine which does not exist can answer them. Thread rules: any thread.
+    touch decides). ``map_memory``, ``transparent_allowed`` and ``populate`` are the questions put to the
+    machine, so that a machine which does not exist can answer them. Thread rules: any thread.
     """
 
     node: NodeId = NodeId(0)
@@ -92,34 +123,49 @@ class PageSource:
     bind: Bind | None = None
     map_memory: MapMemory = map_anonymous
     transparent_allowed: Callable[[], bool] = transparent_pages_allowed
+    populate: Populate = populate_pages
 
     def __post_init__(self) -> None:
         if self.huge_pages not in ("never", "try"):
             raise InvalidArgument("huge_pages must be 'never' or 'try'", huge_pages=self.huge_pages)
 
-    def map(self, size_bytes: int) -> tuple[mmap.mmap, PageKind]:
-        """Map ``size_bytes`` (whole pages) and bind them; return the mapping and the kind of page got.
+    def map(self, size_bytes: int) -> Mapped:
+        """Map ``size_bytes`` (whole pages) and bind them; return the mapping and what kind of page and of
+        binding it got.
 
         Raises ``OSError`` where the machine has no more or binding failed; nothing stays mapped then.
         """
-        mapping, kind = self._climb_down(size_bytes)
-        if self.bind is not None:
-            self.bind(mapping, self.node)
-        return mapping, kind
-
-    def _climb_down(self, size_bytes: int) -> tuple[mmap.mmap, PageKind]:
-        """Try the rungs of the ladder from the largest page to the smallest."""
         if self.huge_pages == "try" and _ON_LINUX:
             for kind, page_bytes, flags in _RUNGS:
-                if size_bytes % page_bytes == 0:
-                    try:
-                        return self.map_memory(size_bytes, flags), kind
-                    except OSError:
-                        continue  # none of this size reserved: the next rung
+                mapped = None if size_bytes % page_bytes else self._map_explicit(size_bytes, kind, flags)
+                if mapped is not None:
+                    return mapped
         mapping = self._map_normal(size_bytes)
-        if self.huge_pages == "try" and size_bytes >= HUGE_2M_BYTES and self._advise(mapping):
-            return mapping, "transparent"
-        return mapping, "normal"
+        wants_advice = self.huge_pages == "try" and size_bytes >= HUGE_2M_BYTES
+        kind = "transparent" if wants_advice and self._advise(mapping) else "normal"
+        return Mapped(mapping, kind, self._bind(mapping))
+
+    def _map_explicit(self, size_bytes: int, kind: PageKind, flags: int) -> Mapped | None:
+        """Map huge pages that are really there; ``None`` where the next rung has to be tried."""
+        try:
+            mapping = self.map_memory(size_bytes, flags)
+            binding = self._bind(mapping)
+        except OSError:
+            return None  # none of this size reserved, or not for this node
+        try:
+            self.populate(mapping)
+        except OSError as error:
+            # EINVAL: a kernel before 5.14, which can't tell. Unbound, the reservation of mmap(2) holds and
+            # the mapping is safe; bound, it may not be.
+            if error.errno != errno.EINVAL or binding == "bound":
+                return None
+        return Mapped(mapping, kind, binding)
+
+    def _bind(self, mapping: mmap.mmap) -> Binding:
+        """Bind a fresh mapping if there is a means to. Raises ``OSError`` as the means does."""
+        if self.bind is None:
+            return "first-touch"
+        return "bound" if self.bind(mapping, self.node) else "refused"
 
     def _map_normal(self, size_bytes: int) -> mmap.mmap:
         try:
@@ -206,13 +252,17 @@ __all__ = [
     "MAP_HUGE_2M",
     "PAGE_BYTES",
     "Bind",
+    "Binding",
     "HugePages",
     "MapMemory",
+    "Mapped",
     "Mappings",
     "PageKind",
     "PageSource",
+    "Populate",
     "Slab",
     "map_anonymous",
+    "populate_pages",
     "round_up_to_pages",
     "transparent_pages_allowed",
 ]

@@ -199,7 +199,7 @@ def test_a_size_beyond_the_address_space_is_a_refusal(pool: SlabBufferPool) -> N
 
 
 def test_a_failed_binding_leaves_nothing_mapped(make_pool: MakePool) -> None:
-    def bind(mapping: mmap.mmap, node: NodeId) -> None:
+    def bind(mapping: mmap.mmap, node: NodeId) -> bool:
         raise OSError(errno.EINVAL, f"no node {node}")
 
     pool = make_pool(PageSource(NodeId(5), bind=bind))
@@ -218,6 +218,16 @@ def test_the_page_kind_is_what_was_got(make_pool: MakePool) -> None:
         assert pool.stats().page_kind == "huge-2m"
     with pool.acquire(MIB + 1):
         assert pool.stats().page_kind == "normal"
+
+
+def test_the_binding_is_that_of_the_newest_slab(make_pool: MakePool) -> None:
+    answers = [True, False]
+    pool = make_pool(PageSource(NodeId(5), bind=lambda mapping, node: answers.pop(0)))
+    assert pool.stats().binding == "first-touch"
+    with pool.acquire(10):
+        assert pool.stats().binding == "bound"
+    with pool.acquire(MIB + 1):
+        assert pool.stats().binding == "refused"
 
 
 def test_release_through_the_pool_gives_back_buffers_and_slices(pool: SlabBufferPool) -> None:
