@@ -62,9 +62,10 @@ class Extension(Protocol):
         """Transform a piece of an incoming message's payload, cut anywhere; ``final`` marks the end of the
         message, perhaps with an empty chunk.
 
-        ``max_bytes`` is what the message may still grow by: producing more, even internally, must raise
-        ``ProtocolViolation`` with code 1009 *before* the memory is spent. Raises ``ProtocolViolation`` for
-        a malformed payload. The result is borrowed until the next call.
+        ``max_bytes`` is what the message may still grow by (a little more, where another extension is still to
+        decode the result): producing more, even internally, must raise ``ProtocolViolation`` with code 1009
+        *before* the memory is spent. Raises ``ProtocolViolation`` for a malformed payload. The result is
+        borrowed until the next call.
         """
 
     def close(self) -> None:

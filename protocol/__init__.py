@@ -2,6 +2,7 @@
 
 from .client_handshake import ClientHandshake
 from .codec import WebSocketCodec
+from .deflate import PermessageDeflate
 from .handshake_config import UNSET, HandshakeConfig, OriginCheck, SubprotocolChoice, Unset
 from .http import HeadParser, render_request, render_response
 from .limits import Limits
@@ -16,6 +17,7 @@ __all__ = [
     "HeadParser",
     "Limits",
     "OriginCheck",
+    "PermessageDeflate",
     "ServerHandshake",
     "SubprotocolChoice",
     "Unset",

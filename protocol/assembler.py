@@ -15,7 +15,8 @@ for the pool's limit), not memory. A pool that has no more is answered with 1013
 did nothing wrong.
 
 With extensions, pieces pass their ``decode`` first, in the reverse of the order agreed (RFC 6455 §9.1), and
-the limit applies to what comes out.
+the limit applies to what comes out. What goes in may be a little longer, since a transformation may add to
+what it can't shrink: see ``encoded_limit_bytes``.
 """
 
 from __future__ import annotations
@@ -36,6 +37,16 @@ from .utf8 import Utf8Checker, is_utf8
 
 NO_MESSAGE: Final = 0
 _SMALLEST_GROWTH_BITS: Final = 11  # 2 KiB, the pool's smallest class
+
+
+def encoded_limit_bytes(message_bytes: int) -> int:
+    """Return how long the encoded form of a message at the limit may be: an eighth longer, and 1 KiB.
+
+    DEFLATE's fixed codes make nine bits of a byte at worst (RFC 1951 §3.2.6); a checksum, padding or the blocks
+    of a flush are covered by the kibibyte. Without this a message exactly at the limit, legal when plain, would
+    be refused when it is encoded.
+    """
+    return message_bytes + message_bytes // 8 + 1024
 
 
 class Assembler:
@@ -79,11 +90,14 @@ class Assembler:
     def frame_limit_bytes(self) -> int:
         """How much the next frame of this message may announce.
 
-        What an extension decodes is limited by what comes out of it, the frame by its own limit only.
+        What an extension decodes is limited by what comes out of it, the frame by its own limit, or where that
+        follows from the message's, by ``encoded_limit_bytes``.
         """
         limits = self._limits
         if self._decoders:
-            return limits.frame_bytes
+            if limits.max_frame_bytes is None:
+                return encoded_limit_bytes(limits.max_message_bytes)
+            return limits.max_frame_bytes
         return min(limits.frame_bytes, limits.max_message_bytes - self._filled_bytes)
 
     def start(self, kind: MessageKind, reserved_bits: int) -> None:
@@ -206,8 +220,11 @@ class Assembler:
 
     def _decoded(self, chunk: ReadableMemory, final: bool) -> ReadableMemory:
         left_bytes = self._limits.max_message_bytes - self._filled_bytes
+        last = self._decoders[-1]
         for extension in self._decoders:
-            chunk = extension.decode(chunk, final, left_bytes)
+            # Between two extensions the message still carries what the later one will take off.
+            most_bytes = left_bytes if extension is last else encoded_limit_bytes(left_bytes)
+            chunk = extension.decode(chunk, final, most_bytes)
         if len(chunk) > left_bytes:  # an extension that does not keep its contract
             raise ProtocolViolation("a message above the limit", close_code=MESSAGE_TOO_BIG)
         return chunk
@@ -238,4 +255,4 @@ def _not_utf8() -> ProtocolViolation:
     return ProtocolViolation("text that is not UTF-8", close_code=INVALID_DATA)
 
 
-__all__ = ["NO_MESSAGE", "Assembler"]
+__all__ = ["NO_MESSAGE", "Assembler", "encoded_limit_bytes"]
