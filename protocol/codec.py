@@ -34,7 +34,7 @@ class WebSocketCodec:
     closes them. Raises ``InvalidArgument`` when two of them claim the same reserved bit.
     """
 
-    __slots__ = ("_receiver", "_role", "_sender")
+    __slots__ = ("_role", "receiver", "sender")
 
     def __init__(
         self,
@@ -51,8 +51,8 @@ class WebSocketCodec:
                 raise InvalidArgument("two extensions claim the same reserved bit", extension=extension.name)
             claimed_bits |= extension.rsv_bits
         self._role = role
-        self._receiver = Receiver(role is Role.SERVER, limits, pool, extensions)
-        self._sender = Sender(role is Role.CLIENT, mask_key, extensions)
+        self.receiver = Receiver(role is Role.SERVER, limits, pool, extensions)
+        self.sender = Sender(role is Role.CLIENT, mask_key, extensions)
 
     @property
     def role(self) -> Role:
@@ -62,66 +62,66 @@ class WebSocketCodec:
     @property
     def receiving(self) -> bool:
         """Whether the receiving half is open."""
-        return self._receiver.open
+        return self.receiver.open
 
     @property
     def sending(self) -> bool:
         """Whether the sending half is open."""
-        return self._sender.open
+        return self.sender.open
 
     def receive(self, data: memoryview, /) -> Sequence[CodecEvent]:
         """Take all of ``data`` and return the events that it completes."""
-        return self._receiver.receive(data)
+        return self.receiver.receive(data)
 
     def receive_end(self) -> Sequence[CodecEvent]:
         """Tell the receiving half that the stream has ended."""
-        return self._receiver.receive_end()
+        return self.receiver.receive_end()
 
     def direct_target(self) -> memoryview | None:
         """Return where the rest of a large frame's payload is wanted (16 KiB or more of it), else ``None``.
 
         ``None``, too, where the pool has no memory: the next ``receive`` with bytes reports that.
         """
-        return self._receiver.direct_target()
+        return self.receiver.direct_target()
 
     def receive_direct(self, count_bytes: int, /) -> Sequence[CodecEvent]:
         """Say that ``count_bytes`` bytes were received into the start of ``direct_target()``."""
-        return self._receiver.receive_direct(count_bytes)
+        return self.receiver.receive_direct(count_bytes)
 
     def answer(self, event: CodecEvent, /) -> Sequence[Sendable]:
         """Return what the RFC obliges us to send because of an event."""
-        if not self._sender.open:
+        if not self.sender.open:
             return ()
         if isinstance(event, PingReceived):  # RFC 6455 §5.5.2
-            return self._sender.encode_pong(event.payload)
+            return self.sender.encode_pong(event.payload)
         if isinstance(event, CloseReceived):  # RFC 6455 §5.5.1: typically echoes the status code
-            return self._sender.encode_close(None if event.code == NO_STATUS else event.code)
+            return self.sender.encode_close(None if event.code == NO_STATUS else event.code)
         if isinstance(event, ViolationDetected):  # RFC 6455 §7.1.7
-            return self._sender.encode_close(close_code_for(event.error))
+            return self.sender.encode_close(close_code_for(event.error))
         return ()
 
     def encode_message(
         self, kind: MessageKind, payload: Sendable, /, *, final: bool = True, first: bool = True
     ) -> Sequence[Sendable]:
         """Return the parts of one data frame; up to 512 plain bytes share a part with the header."""
-        return self._sender.encode_message(kind, payload, final=final, first=first)
+        return self.sender.encode_message(kind, payload, final=final, first=first)
 
     def encode_ping(self, payload: ReadableMemory = b"", /) -> Sequence[Sendable]:
         """Return a ping frame."""
-        return self._sender.encode_ping(payload)
+        return self.sender.encode_ping(payload)
 
     def encode_pong(self, payload: ReadableMemory = b"", /) -> Sequence[Sendable]:
         """Return a pong frame."""
-        return self._sender.encode_pong(payload)
+        return self.sender.encode_pong(payload)
 
     def encode_close(self, code: int | None = 1000, reason: str = "", /) -> Sequence[Sendable]:
         """Return a close frame and close the sending half."""
-        return self._sender.encode_close(code, reason)
+        return self.sender.encode_close(code, reason)
 
     def close(self) -> None:
         """Release pooled memory and extensions; both halves are closed."""
-        self._receiver.close()
-        self._sender.close()
+        self.receiver.close()
+        self.sender.close()
 
 
 __all__ = ["WebSocketCodec"]

@@ -32,7 +32,7 @@ class WireMessage:
     over. ``length`` in bytes.
     """
 
-    __slots__ = ("_borrowed", "_buffer", "_length", "_memory", "_pool", "_tokens", "kind")
+    __slots__ = ("_borrowed", "_buffer", "_pool", "_tokens", "kind", "memory", "size_bytes")
 
     def __init__(
         self,
@@ -42,11 +42,11 @@ class WireMessage:
         pool: BufferPool | None = None,
         buffer: Buffer | None = None,
     ) -> None:
-        # Invariant: at most one of ``_memory`` and ``_buffer`` is set, and no memory once the message has
+        # Invariant: at most one of ``memory`` and ``_buffer`` is set, and no memory once the message has
         # ended. (A buffer without counts left stays: it raises by itself.)
         self.kind: MessageKind = kind
-        self._memory = memory
-        self._length = length
+        self.memory = memory
+        self.size_bytes = length
         self._pool = pool
         self._buffer = buffer
         self._borrowed = True
@@ -55,21 +55,21 @@ class WireMessage:
     @property
     def data(self) -> memoryview:
         """The payload as a read-only view."""
-        memory = self._memory
+        memory = self.memory
         return self._pooled("data").view() if memory is None else memoryview(memory)
 
     @property
     def text(self) -> str:
         """The payload decoded as UTF-8. ``UseAfterRelease`` as for ``data``."""
-        memory = self._memory
+        memory = self.memory
         return str(self._pooled("text").view() if memory is None else memory, "utf-8")
 
     def __len__(self) -> int:
-        return self._length
+        return self.size_bytes
 
     def copy(self) -> bytes:
         """Return the payload as ``bytes``. ``UseAfterRelease`` as for ``data``."""
-        memory = self._memory
+        memory = self.memory
         return self._pooled("copy()").copy() if memory is None else bytes(memory)
 
     def retain(self) -> Self:
@@ -78,7 +78,7 @@ class WireMessage:
         Raises ``UseAfterRelease`` once the message has ended, and ``ResourceExhausted`` or ``PoolClosed``
         where that copy gets no memory; the message is as before then.
         """
-        memory = self._memory
+        memory = self.memory
         if type(memory) is memoryview:
             memory = self._move_to_pool(memory)
         if memory is None:
@@ -95,11 +95,11 @@ class WireMessage:
                 raise IndexError
             self._tokens.pop()
         except IndexError:
-            raise DoubleRelease("release() of a message that is not retained", length=self._length) from None
+            raise DoubleRelease("release() of a message that is not retained", length=self.size_bytes) from None
         if self._buffer is not None:
             self._buffer.release()
         elif not (self._borrowed or self._tokens):
-            self._memory = None
+            self.memory = None
 
     def expire(self) -> None:
         """End the loan: the handler has returned, or the memory is about to be overwritten. Idempotent.
@@ -112,7 +112,7 @@ class WireMessage:
         if self._buffer is not None:
             self._buffer.release()
         elif not self._tokens:
-            self._memory = None
+            self.memory = None
 
     def sendable(self) -> Sendable:
         """Return the payload in the form that a transport can keep at the least cost: the pooled ``Buffer``
@@ -120,27 +120,27 @@ class WireMessage:
 
         The message keeps its counts. Raises ``UseAfterRelease`` as ``data``; for a buffer its first use does.
         """
-        memory = self._memory
+        memory = self.memory
         return self._pooled("sendable()") if memory is None else memory
 
     def _pooled(self, what: str) -> Buffer:
         """Return the buffer of a message without plain memory, or raise: it has ended."""
         if self._buffer is None:
-            raise UseAfterRelease(f"{what} of a message whose handler has returned", length=self._length)
+            raise UseAfterRelease(f"{what} of a message whose handler has returned", length=self.size_bytes)
         return self._buffer
 
     def _move_to_pool(self, memory: memoryview) -> bytes | None:
         """Copy shared memory into a buffer of our own; an empty message needs none and becomes plain."""
-        if not self._length or self._pool is None:
-            self._memory = bytes(memory)
-            return self._memory
-        buffer = self._pool.acquire(self._length)
+        if not self.size_bytes or self._pool is None:
+            self.memory = bytes(memory)
+            return self.memory
+        buffer = self._pool.acquire(self.size_bytes)
         buffer.data()[:] = memory
-        self._buffer, self._memory = buffer, None
+        self._buffer, self.memory = buffer, None
         return None
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} kind={self.kind} of {self._length} bytes>"
+        return f"<{type(self).__name__} kind={self.kind} of {self.size_bytes} bytes>"
 
 
 __all__ = ["WireMessage"]

@@ -37,6 +37,12 @@ IN_MESSAGE: Final = 1
 CLOSED: Final = 2
 _NO: Final = -1
 
+SHORT_HEADERS: Final = {
+    kind: tuple(build_header(FIN | kind, length, 0) for length in range(MAX_CONTROL_BYTES + 1))
+    for kind in (TEXT, BINARY)
+}
+"""Headers of whole, unmasked data frames with a length of seven bits: by kind, then by length."""
+
 STATE_NAMES: Final = ("idle", "in-message", "closed")
 
 # Columns: 2 * first + final.
@@ -51,12 +57,14 @@ NEXT_STATE: Final = (
 class Sender:
     """The sending half of a codec; ``api.Codec`` says what its calls do."""
 
-    __slots__ = ("_extensions", "_kind", "_mask_bit", "_mask_key", "_state")
+    __slots__ = ("_extensions", "_kind", "_mask_bit", "_mask_key", "_plain", "_state")
 
     def __init__(self, masks: bool, mask_key: Callable[[], bytes], extensions: Sequence[Extension]) -> None:
         self._mask_bit = MASKED if masks else 0
         self._mask_key = mask_key
         self._extensions = tuple(extensions)
+        # Whether a payload goes out as it is.
+        self._plain = not masks and not extensions
         self._state = IDLE
         self._kind: MessageKind = 0  # of the fragmented message in progress
 
@@ -69,6 +77,11 @@ class Sender:
         self, kind: MessageKind, payload: Sendable, *, final: bool = True, first: bool = True
     ) -> Sequence[Sendable]:
         """Return the parts of one data frame."""
+        if self._plain and self._state == IDLE and first and final and type(payload) is bytes:
+            # The short road: a short, whole message of a server. Its twin is all that follows.
+            headers = SHORT_HEADERS.get(kind)
+            if headers is not None and len(payload) <= MAX_CONTROL_BYTES:
+                return (headers[len(payload)] + payload,)
         if kind != TEXT and kind != BINARY:
             raise InvalidArgument("a message is TEXT or BINARY", kind=kind)
         state = self._state
@@ -152,4 +165,4 @@ def _memory(payload: Sendable) -> ReadableMemory:
     return payload if isinstance(payload, _PLAIN) else payload.view()
 
 
-__all__ = ["CLOSED", "IDLE", "IN_MESSAGE", "JOIN_BYTES", "NEXT_STATE", "STATE_NAMES", "Sender"]
+__all__ = ["CLOSED", "IDLE", "IN_MESSAGE", "JOIN_BYTES", "NEXT_STATE", "SHORT_HEADERS", "STATE_NAMES", "Sender"]

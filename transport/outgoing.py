@@ -101,17 +101,17 @@ class OutgoingQueue:
         """
         views = [item if type(item) is bytes else view_of(item) for item in batch]
         if self._parts is not None:
-            self._keep(batch, views, 0)
+            self.keep(batch, views, 0)
             return self.flush(write)
         size_bytes = sum(map(len, views))
         if not size_bytes:
             return 0
         if len(views) > MAX_PARTS:
-            self._keep(batch, views, 0)
+            self.keep(batch, views, 0)
             return self.flush(write)
         taken_bytes = write(gather(views, size_bytes))
         if taken_bytes < size_bytes:
-            self._keep(batch, views, taken_bytes)
+            self.keep(batch, views, taken_bytes)
         return self.pending_bytes
 
     def flush(self, write: Write) -> int:
@@ -131,7 +131,7 @@ class OutgoingQueue:
         """Forget everything that is pending and release what was retained. Idempotent."""
         self._discard(self.pending_bytes)
 
-    def _keep(self, batch: Sequence[Sendable], views: list[ReadableMemory], skip_bytes: int) -> None:
+    def keep(self, batch: Sequence[Sendable], views: Sequence[ReadableMemory], skip_bytes: int) -> None:
         """Queue all of the batch but its first ``skip_bytes``, which the system has taken."""
         parts: deque[_Part] = deque() if self._parts is None else self._parts
         for item, view in zip(batch, views, strict=True):

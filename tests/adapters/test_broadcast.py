@@ -53,11 +53,12 @@ class RecordingCodec:
 
     def __init__(self, codec: WebSocketCodec) -> None:
         self._codec = codec
+        self.sender = self  # connections go straight to this half
         self.encoded: list[tuple[MessageKind, bytes]] = []
 
     def encode_message(self, kind: MessageKind, payload: bytes) -> object:
         self.encoded.append((kind, bytes(payload)))
-        return self._codec.encode_message(kind, payload)
+        return self._codec.sender.encode_message(kind, payload)
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._codec, name)
