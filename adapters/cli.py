@@ -1,4 +1,4 @@
-"""The command line: ``hioload-ws echo | demo | connect | probe``.
+"""The command line: ``hioload-ws echo | demo | connect | probe | rfc``.
 
 Each command is a function of its parsed arguments that returns an exit code: 0 for success, 1 for what went
 wrong outside (a port that is taken, a server that refuses), 2 for a command line that makes no sense, the
@@ -21,7 +21,7 @@ from ..api.errors import HioloadError, InvalidArgument
 from ..api.message import Message
 from ..control.config import ServerConfig
 from ..control.loader import load_toml
-from . import console, demo, probe
+from . import console, demo, probe, rfc
 from .server import Server
 from .tls import ServerTls
 
@@ -48,6 +48,8 @@ examples:
 exit code: 0 after a clean close (1000, 1001, none, or the one you asked for), 1 after any other end"""
 
 _PROBE = "Show this machine as the library sees it: platform, CPUs, NUMA nodes, and which transports work."
+
+_RFC = "Show where each rule of RFC 6455 and RFC 7692 is kept, which test proves it, and what is missing."
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -168,6 +170,18 @@ def _add_talk(parser: argparse.ArgumentParser) -> None:
     ))  # fmt: skip
 
 
+def _add_rfc(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say which rules to show."""
+    parser.add_argument(
+        "section",
+        nargs="?",
+        metavar="SECTION",
+        help="these only: 5.5.1 (of RFC 6455), 7692-7.2.1, 7692, or one rule: 6455-5.5.1-02",
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON, for programs")
+    parser.set_defaults(command=lambda options: rfc.run(options.section, as_json=options.json))
+
+
 def _port(text: str) -> int:
     """Return a port number, or tell argparse what is wrong."""
     if not text.isascii() or not text.isdigit() or len(text) > 5 or int(text) > 65_535:
@@ -228,6 +242,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.add_argument("--json", action="store_true", help="print JSON, for programs")
     command.set_defaults(command=lambda options: probe.run(as_json=options.json))
+
+    _add_rfc(commands.add_parser("rfc", help="show where each rule of the RFCs is kept", description=_RFC))
     return parser
 
 
