@@ -1,0 +1,27 @@
+"""The contract kit: executable contracts of the interfaces in ``hioload_ws.api``. See README.md."""
+
+from .engine import check
+from .report import Entry, Finding, Outcome, Report, Verdict
+from .requirement import Level, Requirement, must, refusal, requirement, should
+from .suite import Contract
+from .suites.ring import MpmcRingContract, RingContract
+from .trial import Trial
+
+__all__ = [
+    "Contract",
+    "Entry",
+    "Finding",
+    "Level",
+    "MpmcRingContract",
+    "Outcome",
+    "Report",
+    "Requirement",
+    "RingContract",
+    "Trial",
+    "Verdict",
+    "check",
+    "must",
+    "refusal",
+    "requirement",
+    "should",
+]

@@ -1,0 +1,76 @@
+"""Selftest: the kit on trial.
+
+Every mutant has to be killed by the requirement that it names, not by another one and not by a hang (unless
+hanging is what is wrong with it). Every oddball has to pass everything. Of a mutant only the named requirement
+is run, and what it depends on: if one of those fails first, the name is wrong.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from .engine import Options, run
+from .mutation import Mutant, Oddball
+from .report import Entry, Outcome, Report
+from .requirement import Level
+
+PATIENCE_SECONDS: Final = 0.4
+"""Short: what a mutant does not do, it never does. Oddballs have all the time of other implementations."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """How one mutant or oddball ended. ``fault`` is ``""`` where the kit was right."""
+
+    suite: str
+    kind: str
+    why: str
+    fault: str
+    seconds: float
+    report: Report
+
+
+def _unlike(mutant: Mutant, entry: Entry, report: Report) -> str:
+    """Return why a mutant does not count as killed, ``""`` if it does."""
+    expected = Outcome.FAIL if entry.requirement.level is Level.MUST else Outcome.WARN
+    if entry.outcome is Outcome.BLOCKED:
+        return f"killed by {entry.blocked_by} and not by {mutant.kills}"
+    if entry.outcome is not expected:
+        return f"survived {mutant.kills}: {entry.outcome}"
+    if entry.finding is not None and entry.finding.hung and not mutant.hangs:
+        return f"killed by the watchdog, not by {mutant.kills} itself"
+    others = [each.requirement.id for each in report.failures if each.requirement.id != mutant.kills]
+    return f"killed by {', '.join(others)}, too" if others else ""
+
+
+def try_mutant(mutant: Mutant, seed: int) -> Proof:
+    """Put one mutant under the requirement that must kill it."""
+    begin = time.monotonic()
+    options = Options(seed=seed, only=(mutant.kills,), patience_seconds=PATIENCE_SECONDS)
+    report = run(mutant.suite, mutant.make, options)
+    fault = _unlike(mutant, report[mutant.kills], report)
+    return Proof(mutant.suite.name, "mutant", mutant.why, fault, time.monotonic() - begin, report)
+
+
+def try_oddball(oddball: Oddball, seed: int) -> Proof:
+    """Put one oddball under its whole suite."""
+    begin = time.monotonic()
+    report = run(oddball.suite, oddball.make, Options(seed=seed))
+    bad = [each for each in report.entries if each.outcome not in (Outcome.PASS, Outcome.UNSUPPORTED)]
+    reasons = [f"{each.requirement.id}: {each.finding.summary if each.finding else each.outcome}" for each in bad]
+    fault = f"a false alarm: {'; '.join(reasons)}" if reasons else ""
+    return Proof(oddball.suite.name, "oddball", oddball.why, fault, time.monotonic() - begin, report)
+
+
+def prove(mutants: Iterable[Mutant], oddballs: Iterable[Oddball], seed: int) -> Iterator[Proof]:
+    """Yield one proof per mutant and oddball."""
+    for mutant in mutants:
+        yield try_mutant(mutant, seed)
+    for oddball in oddballs:
+        yield try_oddball(oddball, seed)
+
+
+__all__ = ["PATIENCE_SECONDS", "Proof", "prove", "try_mutant", "try_oddball"]
