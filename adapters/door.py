@@ -17,7 +17,6 @@ from typing import TypeAlias
 from ..api.codec import Role
 from ..api.errors import HandshakeFailed, HioloadError, ResourceExhausted
 from ..api.http import Request, Response
-from ..api.session import SessionManager
 from ..api.transport import Transport
 from ..protocol.codec import WebSocketCodec
 from ..protocol.handshake_config import HandshakeConfig
@@ -26,6 +25,7 @@ from .connection import WebSocketConnection
 from .hub import Hub
 from .roles import Established, Host, Opening
 from .routing import Router
+from .server_sessions import SessionDesk
 
 MAX_REFUSALS = 64
 """Most connections that are being refused for lack of room at one time."""
@@ -61,7 +61,7 @@ class ServerOpening(Opening):
     def failed(self, error: HioloadError) -> None:
         """Count what never became a request."""
         self._door.leave(self._is_full)
-        self._door.hub.traffic.handshakes_failed.count += 1
+        self._door.hub.traffic.handshake_failed(error.code.value)
 
     def _decide(self, connection: WebSocketConnection, request: Request) -> None:
         door, handshake = self._door, self._handshake
@@ -76,7 +76,7 @@ class ServerOpening(Opening):
             self._refuse(connection, _NO_ROUTE)
             return
         try:
-            session = door.sessions.create()
+            session = door.desk.begin()
         except ResourceExhausted:
             self._refuse(connection, _FULL)
             return
@@ -113,7 +113,7 @@ class ServerOpening(Opening):
     def _refuse(self, connection: WebSocketConnection, response: Response) -> None:
         connection.refuse(self._handshake.reject(response))
         self._door.leave(self._is_full)
-        self._door.hub.traffic.handshakes_failed.count += 1
+        self._door.hub.traffic.handshake_failed(str(response.status))
 
 
 class Door:
@@ -126,8 +126,8 @@ class Door:
         "handshake_config",
         "hub",
         "max_connections",
+        "desk",
         "router",
-        "sessions",
     )
 
     def __init__(
@@ -136,14 +136,14 @@ class Door:
         host: Host,
         router: Router,
         hooks: list[RequestHook],
-        sessions: SessionManager,
+        desk: SessionDesk,
         handshake_config: HandshakeConfig,
         max_connections: int,
     ) -> None:
         """Let at most ``max_connections`` in at a time, connecting and closing ones included."""
         self.hub = hub
         self.router = router
-        self.sessions = sessions
+        self.desk = desk
         self.handshake_config = handshake_config
         self.max_connections = max_connections
         self._host = host

@@ -57,6 +57,7 @@ class ConnectionSettings:
     ping_interval_ns: Nanoseconds
     ping_timeout_ns: Nanoseconds
     idle_timeout_ns: Nanoseconds
+    session_ttl_ns: Nanoseconds
     close_timeout_ns: Nanoseconds
 
     @classmethod
@@ -75,6 +76,7 @@ class ConnectionSettings:
             ping_interval_ns=ns(config.ping_interval_s),
             ping_timeout_ns=ns(config.ping_timeout_s),
             idle_timeout_ns=ns(config.idle_timeout_s),
+            session_ttl_ns=ns(config.session_ttl_s),
             close_timeout_ns=ns(config.close_timeout_s),
         )
 

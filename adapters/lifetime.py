@@ -104,7 +104,7 @@ class Lifetime(Wire):
         if self._established is not None:
             self._established.codec.close()
             self._established.session.advance(_CLOSED)
-            hub.traffic.connections_closed.count += 1
+            hub.traffic.connection_closed(self._close_code)
         self._gone(error)
 
     def _agreed(self) -> Established:

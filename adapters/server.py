@@ -44,6 +44,7 @@ from ..internal.faults import ErrorHook, log_error
 from ..internal.inbox import Inbox
 from ..internal.reactor import PollReactor
 from ..pool.buffer_pool import SlabBufferPool
+from ..session.context import ValueContext
 from ..session.store import ShardedSessions
 from ..transport.registry import default_registry
 from .acceptor import Acceptor
@@ -53,6 +54,7 @@ from .connection import WebSocketConnection
 from .door import Door
 from .hub import ConnectionSettings, Hub, ns
 from .roles import Host
+from .server_sessions import InheritingContexts, SessionDesk
 from .settings import apply_settings, handshake_config
 from .signals import signals_call
 from .tls import ServerTls, server_context
@@ -117,7 +119,9 @@ class Server(Application, Host):
         limits = self.config
         self.pool = SlabBufferPool(limit_bytes=limits.pool_limit_bytes, leaks=limits.leaks)
         """Where payload memory comes from."""
-        self.sessions = ShardedSessions(clock=self._clock)
+        self.context = ValueContext(self._clock)
+        """Values of the server; what is propagated here is in the context of every session begun later."""
+        self.sessions = ShardedSessions(self._clock, contexts=InheritingContexts(self.context))
         """The sessions of the open connections."""
         self.metrics = MetricsRegistry()
         """Counters and gauges; see ``adapters/traffic.py`` for the names."""
@@ -313,7 +317,7 @@ class Server(Application, Host):
             self,
             self._router,
             self._request_hooks,
-            self.sessions,
+            SessionDesk(hub, self.sessions),
             handshake_config(config, self._extensions),
             config.max_connections,
         )

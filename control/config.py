@@ -80,6 +80,8 @@ class ServerConfig:
                                  unit="s", low=0, high=30 * _DAY_S)
     close_timeout_s: float = knob(10.0, "Time for the peer's answer to our close frame.",
                                   unit="s", low=0.001, high=_DAY_S)
+    session_ttl_s: float = knob(0.0, "Time after which a connection's session ends, and the connection; 0: never.",
+                                unit="s", low=0, high=365 * _DAY_S)
     shutdown_timeout_s: float = knob(30.0, "Time for connections to end when the server stops; 0: none.",
                                      unit="s", low=0, high=_DAY_S)
 

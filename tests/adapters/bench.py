@@ -13,6 +13,7 @@ from hioload_ws.adapters.door import Door, RequestHook
 from hioload_ws.adapters.hub import ConnectionSettings, Hub
 from hioload_ws.adapters.roles import Host
 from hioload_ws.adapters.routing import Router
+from hioload_ws.adapters.server_sessions import SessionDesk
 from hioload_ws.adapters.traffic import Traffic
 from hioload_ws.api import CloseEvent, CodecEvent, Connection, Handler, HandshakeFailed, Message, Response, Role
 from hioload_ws.control import ServerConfig
@@ -128,7 +129,8 @@ class Bench:
         self.pool = SlabBufferPool(leaks="advanced")
         self.peer_pool = SlabBufferPool(leaks="advanced")
         self.config = ServerConfig.from_mapping(settings)
-        self.traffic = Traffic(MetricsRegistry())
+        self.metrics = MetricsRegistry()
+        self.traffic = Traffic(self.metrics)
         self.hub = Hub(
             self.reactor,
             self.pool,
@@ -146,7 +148,7 @@ class Bench:
             self.host,
             self.router,
             self.hooks,
-            self.sessions,
+            SessionDesk(self.hub, self.sessions),
             HandshakeConfig(subprotocols=self.config.subprotocols),
             self.config.max_connections,
         )

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from hioload_ws.adapters.door import MAX_REFUSALS, Door
+from hioload_ws.adapters.server_sessions import SessionDesk
 from hioload_ws.api import (
     TEXT,
     AlreadyExists,
@@ -163,7 +164,7 @@ def test_a_malformed_request_to_a_full_server_gives_its_place_back(make_bench: M
 
 
 def test_a_session_store_that_is_full_is_a_503(bench: Bench) -> None:
-    bench.door.sessions = ShardedSessions(bench.clock, limit=1)
+    bench.door.desk = SessionDesk(bench.hub, ShardedSessions(bench.clock, limit=1))
     bench.open()
     peer = bench.admit()
     peer.transport.feed(peer.request())

@@ -10,6 +10,7 @@ import pytest
 from hioload_ws.adapters.connection import WebSocketConnection
 from hioload_ws.api import (
     FAILED,
+    READABLE,
     TEXT,
     CloseReceived,
     Connection,
@@ -331,3 +332,10 @@ def test_every_status_is_seen_in_its_order(bench: Bench) -> None:
     peer.transport.feed_end()
     bench.turn()
     assert [status.name for status in seen] == ["CONNECTING", "ACTIVE", "CLOSING", "CLOSED"]
+
+
+def test_a_reset_that_shows_only_when_reading_is_a_lost_connection(bench: Bench) -> None:
+    connection, peer = bench.open()
+    peer.transport.reset()
+    connection._on_ready(READABLE)  # a poller that has not heard of the failure yet
+    assert end_of(bench) == (1006, "", ConnectionLost)

@@ -20,10 +20,11 @@ def values(app: Server) -> dict[str, float]:
 def test_each_counter_has_a_name_of_its_own_that_ends_in_total_and_a_description() -> None:
     metrics = MetricsRegistry()
     traffic = Traffic(metrics)
-    for index, slot in enumerate(Traffic.__slots__):
+    names = [slot for slot in Traffic.__slots__ if not slot.startswith("_")]
+    for index, slot in enumerate(names):
         getattr(traffic, slot).add(index + 1)
     collected = {sample.name: sample.value for sample in metrics.collect()}
-    assert sorted(collected.values()) == list(range(1, len(Traffic.__slots__) + 1))
+    assert sorted(collected.values()) == list(range(1, len(names) + 1))
     assert all(name.startswith("hioload_") and name.endswith("_total") for name in collected)
 
 
