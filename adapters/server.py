@@ -33,6 +33,7 @@ from ..api.handler import CloseEvent, Middleware, OpenEvent
 from ..api.poller import Poller
 from ..api.registry import ListenOptions, TransportRegistry
 from ..api.session import SessionStatus
+from ..api.tracer import Tracer
 from ..api.transport import Address, TcpAddress, UnixAddress
 from ..api.types import Nanoseconds
 from ..control.config import ServerConfig
@@ -58,6 +59,7 @@ from .server_sessions import InheritingContexts, SessionDesk
 from .settings import apply_settings, handshake_config
 from .signals import signals_call
 from .tls import ServerTls, server_context
+from .tracing import ConnectionSpans
 from .traffic import Traffic, observe
 
 _GOING_AWAY = 1001
@@ -92,6 +94,7 @@ class Server(Application, Host):
         registry: TransportRegistry | None = None,
         clock: Clock | None = None,
         poller: Callable[[], Poller] | None = None,
+        tracer: Tracer | None = None,
         on_error: ErrorHook = log_error,
         **settings: object,
     ) -> None:
@@ -100,9 +103,9 @@ class Server(Application, Host):
         ``host`` and ``port`` (0: the system chooses), or ``unix``, say where to listen; ``tls`` is a context or
         the paths of certificate and key. ``settings`` are fields of ``ServerConfig`` and replace those of
         ``config``. ``extensions`` are accepted where a client offers them, whatever the configuration becomes.
-        ``on_error`` gets what handlers and hooks raise. ``registry``, ``clock`` and ``poller`` (a function that
-        makes one) are seams for other transports and other time. Raises ``InvalidArgument`` naming every setting
-        that is unknown or wrong, and for an extension that is there twice.
+        ``tracer`` gets a span per connection, ``on_error`` what handlers and hooks raise. ``registry``, ``clock``
+        and ``poller`` (a function that makes one) are seams for other transports and other time. Raises
+        ``InvalidArgument`` naming every setting that is unknown or wrong, and for an extension that is there twice.
         """
         super().__init__(middleware)
         places = {"host": host, "port": port, "unix_path": unix}
@@ -116,6 +119,7 @@ class Server(Application, Host):
         self._clock = SystemClock() if clock is None else clock
         self._make_poller = poller
         self._on_error = on_error
+        self._spans = None if tracer is None else ConnectionSpans(tracer)
         limits = self.config
         self.pool = SlabBufferPool(limit_bytes=limits.pool_limit_bytes, leaks=limits.leaks)
         """Where payload memory comes from."""
@@ -289,11 +293,15 @@ class Server(Application, Host):
 
     def opened(self, connection: WebSocketConnection) -> None:
         """Tell the open handlers; what one raises closes the connection."""
+        if self._spans is not None:
+            self._spans.begin(connection)
         self._tell_opened(OpenEvent(connection))
 
     def closed(self, connection: WebSocketConnection, event: CloseEvent | None) -> None:
         """Tell the close handlers; the last one to go ends a shutdown."""
         if event is not None:
+            if self._spans is not None:
+                self._spans.end(event)
             self._tell_closed(event, self._report)
         if self._phase is _Phase.DRAINING:
             self._stop_if_empty()

@@ -7,18 +7,24 @@ from .metrics import BucketHistogram, Family, MetricsRegistry, SimpleCounter, Si
 from .probes import ProbeRegistry, platform_probe
 from .prometheus import CONTENT_TYPE, render
 from .registry import ConfigControl
+from .tracer import FinishedSpan, JsonLines, NullTracer, SpanList, SpanTracer
 
 __all__ = [
     "CONTENT_TYPE",
     "BucketHistogram",
     "ConfigControl",
     "Family",
+    "FinishedSpan",
+    "JsonLines",
     "Knob",
     "MetricsRegistry",
+    "NullTracer",
     "ProbeRegistry",
     "ServerConfig",
     "SimpleCounter",
     "SimpleGauge",
+    "SpanList",
+    "SpanTracer",
     "from_environment",
     "knob",
     "load_toml",
