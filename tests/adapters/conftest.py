@@ -7,6 +7,9 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.adapters.bench import Bench
+from tests.adapters.terminal import app, terminal
+
+__all__ = ["app", "bench", "make_bench", "terminal"]
 
 
 @pytest.fixture

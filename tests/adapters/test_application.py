@@ -148,7 +148,11 @@ def test_the_first_request_hook_that_answers_ends_the_request() -> None:
 
 def test_open_and_close_hooks_hear_of_each_connection_whatever_one_of_them_raises() -> None:
     errors: list[str] = []
-    app = Server("127.0.0.1", 0, on_error=lambda error, origin: errors.append(f"{origin.__name__}: {error}"))  # type: ignore[attr-defined]  # the origin is one of the functions below
+
+    def note(error: BaseException, origin: object) -> None:
+        errors.append(f"{getattr(origin, '__name__', '?')}: {error}")
+
+    app = Server("127.0.0.1", 0, on_error=note)
     app.on_message(echo)
     events: list[str] = []
 

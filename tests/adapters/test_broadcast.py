@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import socket
+import zlib
 from collections.abc import Callable
 from typing import cast
 
 import pytest
 
+from hioload_ws import Server, connect
 from hioload_ws.adapters.broadcast import JOIN_BYTES, broadcast
 from hioload_ws.adapters.connection import WebSocketConnection
 from hioload_ws.api import (
@@ -20,9 +23,13 @@ from hioload_ws.api import (
     SendableMessage,
     SessionStatus,
 )
-from hioload_ws.protocol.codec import WebSocketCodec
+from hioload_ws.api.extension import RSV1
+from hioload_ws.protocol.deflate import PermessageDeflate
+from hioload_ws.protocol.frames import FIN
 from hioload_ws.protocol.message import WireMessage
 from tests.adapters.bench import Bench
+
+PATIENCE_S = 20.0
 
 
 class PlainMessage:
@@ -46,22 +53,6 @@ class ForeignConnection:
             raise ResourceExhausted("full")
         self.sent.append(data)
         return 0
-
-
-class RecordingCodec:
-    """Stands before a codec and notes what is encoded for this connection alone."""
-
-    def __init__(self, codec: WebSocketCodec) -> None:
-        self._codec = codec
-        self.sender = self  # connections go straight to this half
-        self.encoded: list[tuple[MessageKind, bytes]] = []
-
-    def encode_message(self, kind: MessageKind, payload: bytes) -> object:
-        self.encoded.append((kind, bytes(payload)))
-        return self._codec.sender.encode_message(kind, payload)
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self._codec, name)
 
 
 def as_connection(foreign: ForeignConnection) -> Connection:
@@ -140,18 +131,30 @@ def test_a_connection_whose_send_limit_is_reached_is_left_out_and_the_others_are
     assert fast_peer.messages() == [b"y" * 39]
 
 
-def test_a_connection_with_extensions_gets_it_the_ordinary_way(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    connection, peer = bench.open()
-    connection._agreed().extensions = ("made-up",)
-    codec = RecordingCodec(connection.codec)
-    monkeypatch.setattr(connection, "codec", codec)
-    assert broadcast("grüße", [connection]) == 1
-    assert broadcast(b"bytes", [connection]) == 1
-    bench.turn()
-    assert codec.encoded == [(TEXT, "grüße".encode()), (BINARY, b"bytes")]
-    assert peer.messages() == ["grüße".encode(), b"bytes"]
+def test_a_connection_with_extensions_gets_it_encoded_by_them_and_the_others_as_it_is() -> None:
+    app = Server("127.0.0.1", 0, extensions=[PermessageDeflate()])
+    app.on_message(lambda connection, message: app.broadcast(message))
+    text = "news " * 1000
+    with app.background() as url, connect(url) as plain:
+        host, port = url.removeprefix("ws://").split(":")
+        with socket.create_connection((host, int(port)), PATIENCE_S) as raw:
+            raw.sendall(
+                b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n"
+                b"Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n"
+            )
+            stream = raw.makefile("rb")
+            with stream:
+                while stream.readline() != b"\r\n":
+                    pass
+                plain.send(text)
+                assert plain.receive(PATIENCE_S) == text
+                first, length = stream.read(2)
+                assert first == FIN | RSV1 | TEXT
+                assert length < 126  # five thousand bytes before
+                inflate = zlib.decompressobj(-zlib.MAX_WBITS)
+                # RFC 7692 §7.2.2: these four bytes were taken off.
+                assert inflate.decompress(stream.read(length) + b"\x00\x00\xff\xff") == text.encode()
 
 
 @pytest.mark.parametrize("data", [17, None, "\ud800", memoryview(b"abcd")[::2]])
