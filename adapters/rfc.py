@@ -1,7 +1,7 @@
 """Rfc: where each sentence of the RFCs is kept, and which test proves it, for people and for programs.
 
-The tables are package data of ``protocol/``; the lines are looked up in the sources that are installed, so they
-are those of the code that runs. The tests are named only: they are in the repository, not in the package.
+The tables are package data of ``protocol/``; the lines are looked up in the sources that are installed, so
+they are those of the code that runs. The tests are named only: they are in the repository, not in the package.
 """
 
 from __future__ import annotations

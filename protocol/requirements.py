@@ -101,8 +101,8 @@ class Rfc:
 def parse_rfc(text: str) -> Rfc:
     """Return the table that a TOML text holds.
 
-    Raises ``InvalidArgument`` that names the place for: text that is not TOML, keys that are missing, unknown or
-    of another type, an id that is used twice or belongs to another section, a level that is none, a row
+    Raises ``InvalidArgument`` that names the place for: text that is not TOML, keys that are missing, unknown
+    or of another type, an id that is used twice or belongs to another section, a level that is none, a row
     without words, a row with no verdict or more than one, code and tests not in their form, a section that
     is listed twice, and one with fewer rows than sentences, or none.
     """
@@ -150,7 +150,9 @@ def _requirement(table: _Table, prefix: str) -> Requirement:
         raise InvalidArgument(f"{where} has a level that is none", level=row.level)
     is_kept = bool(row.code and row.tests)
     if [is_kept, bool(row.reason), bool(row.deviation)].count(True) != 1:
-        raise InvalidArgument(f"{where} needs code and tests, or a reason, or a deviation, and one of them only")
+        raise InvalidArgument(
+            f"{where} needs code and tests, or a reason, or a deviation, and one of them only"
+        )
     if row.tests and not is_kept or row.code and row.reason:
         raise InvalidArgument(f"{where} has code or tests that its verdict has no use for")
     return row
@@ -205,7 +207,7 @@ def find_line(source: str, qualified_name: str) -> int | None:
     """Return the line (from 1) on which a Python source defines a function, class or name; else ``None``.
 
     ``qualified_name`` is ``name`` or ``Class.name``, at the top level of the module or class. Where a name is
-    defined several times (overloads) the last one counts. Raises ``SyntaxError`` for a source that is no Python.
+    defined several times (overloads) the last one counts. Raises ``SyntaxError`` for what is no Python.
     """
     body: list[ast.stmt] = ast.parse(source).body
     line: int | None = None

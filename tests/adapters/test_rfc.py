@@ -19,7 +19,8 @@ KEPT = Requirement(
 )
 NOT_OURS = Requirement("1-2.1-02", "SHOULD NOT", "It hides.", reason="Nobody looks.")
 DEVIATES = Requirement("1-2.1.1-01", "MAY", "It sings.", deviation="It hums.")
-MADE_UP = Rfc(1, "Lamps", (Section("2.1", "Light", 2, (KEPT, NOT_OURS)), Section("2.1.1", "Sound", 0, (DEVIATES,))))
+LIGHT, SOUND = Section("2.1", "Light", 2, (KEPT, NOT_OURS)), Section("2.1.1", "Sound", 0, (DEVIATES,))
+MADE_UP = Rfc(1, "Lamps", (LIGHT, SOUND))
 OTHER = Rfc(12, "Chairs", (Section("2.1", "Legs", 0, (Requirement("12-2.1-01", "MAY", "x", reason="y"),)),))
 BOTH = (MADE_UP, OTHER)
 
@@ -106,7 +107,8 @@ def test_a_section_shows_its_code_with_the_line_of_today(capsys: pytest.CaptureF
     assert lines[0] == "RFC 6455 §5.5.1 Close"
     [place] = {line.split()[1] for line in lines if line.endswith(" check_close_body")}
     path, _, number = place.partition(":")
-    assert (REPOSITORY / path).read_text("utf-8").splitlines()[int(number) - 1].startswith("def check_close_body(")
+    source = (REPOSITORY / path).read_text("utf-8").splitlines()
+    assert source[int(number) - 1].startswith("def check_close_body(")
 
 
 def test_json_has_the_same_rows_with_every_line_known(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,4 @@
-"""Requirements: the tables of this repository point to what exists, and a table that is wrong does not load."""
+"""Requirements: the tables of this repository point to what exists; a table that is wrong does not load."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ from hioload_ws.protocol.requirements import LEVELS, Requirement, Rfc, find_line
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 ROOMS = "api protocol internal pool transport session control adapters fake".split()
-CITED = re.compile(r"RFC (6455|7692)\s+((?:(?:and|,|to)?\s*§+[0-9]+(?:\.[0-9]+)*(?:\s*,\s*|\s+and\s+|\s+to\s+)?)+)")
+CITED = re.compile(
+    r"RFC (6455|7692)\s+((?:(?:and|,|to)?\s*§+[0-9]+(?:\.[0-9]+)*(?:\s*,\s*|\s+and\s+|\s+to\s+)?)+)"
+)
 NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)*")
 
 
@@ -81,7 +83,8 @@ def test_every_section_that_the_library_cites_has_a_row(room: str) -> None:
 
 
 def test_citations_are_read_in_all_their_forms() -> None:
-    text = "RFC 6455 §5.2, §5.4; (RFC 7692 §7.2.1 and §7.2.2) RFC 6455\n    # §3 RFC 9110 §5.3, RFC 6455 §5 to §7."
+    text = "RFC 6455 §5.2, §5.4; (RFC 7692 §7.2.1 and §7.2.2)"
+    text += " RFC 6455\n    # §3 RFC 9110 §5.3, RFC 6455 §5 to §7."
     assert list(citations(text)) == [
         (6455, "5.2"), (6455, "5.4"), (7692, "7.2.1"), (7692, "7.2.2"), (6455, "3"), (6455, "5"), (6455, "7")
     ]  # fmt: skip
@@ -100,7 +103,7 @@ def test_what_deviates_is_known() -> None:
     ]  # fmt: skip
 
 
-# ------------------------------------------------------------------------------------------- tables in general
+# ------------------------------------------------------------------------------------------ tables in general
 
 GOOD = """
 rfc = 1
@@ -226,7 +229,7 @@ def test_a_section_without_rows_and_one_listed_twice_do_not_load() -> None:
         parse_rfc(GOOD + again)
 
 
-# ----------------------------------------------------------------------------------------------- finding lines
+# ---------------------------------------------------------------------------------------------- finding lines
 
 SOURCE = '''\
 """Doc."""

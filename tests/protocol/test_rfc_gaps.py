@@ -117,7 +117,8 @@ def opened(**settings: object) -> Iterator[Stage]:
 
 def test_a_tls_client_names_the_server_in_its_first_message() -> None:
     near, far = memory_pair()
-    client = TlsTransport(near, ssl.create_default_context(), server_side=False, server_name="chat.example.org")
+    context = ssl.create_default_context()
+    client = TlsTransport(near, context, server_side=False, server_name="chat.example.org")
     try:
         client.flush()
         hello = bytearray(4096)
@@ -159,9 +160,10 @@ def test_what_was_queued_is_dropped_when_the_connection_goes(bench: Bench) -> No
     connection, peer = bench.open()
     connection.send(b"never leaves")
     connection.finish()
+    assert connection.pending_bytes == 0
     bench.turn()
     assert peer.new_bytes() == b""
-    assert connection.pending_bytes == 0
+    assert bench.errors == []  # nobody tried
 
 
 def test_a_client_leaves_the_hanging_up_to_the_server_and_a_server_does_it(bench: Bench) -> None:
@@ -192,6 +194,17 @@ def test_a_client_whose_server_breaks_the_protocol_ends_although_the_server_stay
         assert event is not None and isinstance(event.error, ProtocolViolation)
 
 
+@pytest.mark.parametrize("violation", [b"\x83", b"\x81\x01", b"\xc1", b"\x80"])
+def test_after_a_violation_nothing_is_looked_at(violation: bytes, kit: Kit) -> None:
+    bench = kit.bench()
+    events = bench.feed(kit.frame(TEXT, b"before") + violation)
+    assert events == [("message", TEXT, b"before"), ("violation", 1002)]
+    assert not bench.codec.receiving
+    for later in (kit.frame(TEXT, b"after"), kit.frame(8, b"\x03\xe8"), kit.frame(3)):
+        assert list(bench.codec.receive(memoryview(bytearray(later)))) == []
+    assert list(bench.codec.receive_end()) == []
+
+
 def test_an_extension_that_the_server_passes_over_is_not_used() -> None:
     with opened(extensions=[PermessageDeflate(min_bytes=0)]) as stage:
         connection = stage.client.connection
@@ -205,7 +218,7 @@ def test_an_extension_that_the_server_passes_over_is_not_used() -> None:
         assert stage.transport.sent[-8] == 0x88  # compressed, though not agreed: refused
 
 
-@pytest.mark.parametrize("length", [3, JOIN_BYTES + 1, 100_000])
+@pytest.mark.parametrize("length", [3, JOIN_BYTES + 1, 5000, 100_000])
 def test_a_masked_frame_does_not_follow_its_payload(length: int, kit: Kit) -> None:
     payload = bytearray(b"a" * length)
     parts = Sender(True, lambda: b"\x01\x02\x03\x04", ()).encode_message(BINARY, payload)
@@ -281,7 +294,8 @@ def test_without_a_limit_a_message_may_refer_back_the_whole_window(
         assert bits == RSV1 and end.begin(BINARY, bits)
         # Byte by byte zlib has nothing but its window to refer to.
         wire = bytes(encoded)
-        pieces = [bytes(end.decode(wire[at : at + 1], at == len(wire) - 1, 40_000)) for at in range(len(wire))]
+        last = len(wire) - 1
+        pieces = [bytes(end.decode(wire[at : at + 1], at == last, 40_000)) for at in range(len(wire))]
         assert b"".join(pieces) == message
     assert len(wire) < 100
     for each in (end, other):
