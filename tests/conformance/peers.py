@@ -5,7 +5,10 @@ brings threads and descriptors of its own and changes the interpreter it runs in
 whoever imports this module lends it a process: ``run.py`` is one.
 
 Our end is the plain public API and one handler that echoes. Limits are the defaults: case 9.3.1 sends one
-message in 65 537 fragments, and 131 072 are allowed.
+message in 65 537 fragments, and 131 072 are allowed. With permessage-deflate every message is compressed
+(``min_bytes=0``): leaving short ones as they are, our default, is legal (RFC 7692 §6), but kosoku 0.1.0 hands an
+uncompressed message of cases 12.* and 13.* to them as ``str``, and they raise "Strings must be encoded before
+hashing".
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ from hioload_ws.api.connection import Connection
 from hioload_ws.api.errors import HioloadError
 from hioload_ws.api.extension import ExtensionFactory
 from hioload_ws.api.message import Message
+from hioload_ws.protocol.deflate import PermessageDeflate
 from tests.conformance.verdict import Played, Row
 
 DEFLATE_CASES: Final = ("12.*", "13.*")
@@ -53,12 +57,7 @@ class Selection:
     def __init__(self, cases: Sequence[str] = (), *, deflate: bool) -> None:
         self.cases = list(cases) or None
         self.excluded = None if deflate else list(DEFLATE_CASES)
-        self.extensions: list[ExtensionFactory] = [_permessage_deflate()] if deflate else []
-
-
-def _permessage_deflate() -> ExtensionFactory:
-    factory: ExtensionFactory = importlib.import_module("hioload_ws.protocol.deflate").PermessageDeflate()
-    return factory
+        self.extensions: list[ExtensionFactory] = [PermessageDeflate(min_bytes=0)] if deflate else []
 
 
 def play_server(selection: Selection, limit_s: float) -> Played:
