@@ -1,4 +1,4 @@
-"""The command line: ``hioload-ws echo | demo | connect | probe | rfc``.
+"""The command line: ``hioload-ws echo | demo | connect | probe | config | rfc``.
 
 Each command is a function of its parsed arguments that returns an exit code: 0 for success, 1 for what went
 wrong outside (a port that is taken, a server that refuses), 2 for a command line that makes no sense, the
@@ -20,9 +20,11 @@ from ..api.connection import Connection
 from ..api.errors import HioloadError, InvalidArgument
 from ..api.message import Message
 from ..control.config import ServerConfig
-from ..control.loader import load_toml
-from . import console, demo, probe, rfc
+from ..control.sources import read_config
+from . import config_command, console, demo, probe, rfc
+from .reload import ConfigFollower
 from .server import Server
+from .signals import hangup_calls
 from .tls import ServerTls
 
 _ECHO = """\
@@ -83,7 +85,10 @@ def echo(options: argparse.Namespace) -> int:
     if options.unix is not None and (options.host is not None or options.port is not None):
         raise InvalidArgument("--unix stands in place of --host and --port: give one or the other")
     tls: ServerTls | None = None if options.tls is None else (options.tls[0], options.tls[1])
-    config = None if options.config is None else _config(options.config)
+    def read() -> ServerConfig:
+        return read_config(options.config, os.environ).config
+
+    config = read()
     app = Server(options.host, options.port, unix=options.unix, tls=tls, config=config)
 
     @app.on_message
@@ -93,15 +98,12 @@ def echo(options: argparse.Namespace) -> int:
     app.start()
     # From within the loop: whoever waits for this line may send a signal right after it.
     app.post(lambda: print(f"listening on {app.url}", flush=True))
-    app.run()
+    follower = ConfigFollower(app, read, config)
+    if options.config is not None:
+        follower.follow(options.config)
+    with hangup_calls(follower.ask):
+        app.run()
     return 0
-
-
-def _config(path: str) -> ServerConfig:
-    try:
-        return load_toml(path)
-    except OSError as error:
-        raise InvalidArgument(f"can't read the configuration: {error.strerror}", file=path) from error
 
 
 def _complain(error: Exception, code: int) -> int:
@@ -128,7 +130,8 @@ def _add_place(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--config",
         metavar="FILE",
-        help="TOML file with settings (max_connections = 500); options win over it",
+        help="TOML file with settings (max_connections = 500), followed when it changes; variables named "
+        "HIOLOAD_MAX_CONNECTIONS and so on win over it, options over both",
     )
 
 
@@ -168,6 +171,18 @@ def _add_talk(parser: argparse.ArgumentParser) -> None:
         unix=options.unix,
         wait_s=options.wait,
     ))  # fmt: skip
+
+
+def _add_config(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``config``."""
+    actions = parser.add_subparsers(title="actions", required=True, metavar="ACTION")
+    action = actions.add_parser("check", help="say ok, or what is wrong and where")
+    action.add_argument("file", metavar="FILE", help="TOML file with settings")
+    action.set_defaults(command=lambda options: config_command.check(options.file))
+    action = actions.add_parser("show", help="print all settings, with where each value comes from")
+    action.add_argument("file", metavar="FILE", nargs="?", help="TOML file with settings")
+    action.add_argument("--json", action="store_true", help="print JSON for programs")
+    action.set_defaults(command=lambda options: config_command.show(options.file, as_json=options.json))
 
 
 def _add_rfc(parser: argparse.ArgumentParser) -> None:
@@ -243,6 +258,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--json", action="store_true", help="print JSON, for programs")
     command.set_defaults(command=lambda options: probe.run(as_json=options.json))
 
+    _add_config(commands.add_parser("config", help="check a file with settings, or show what is in force"))
     _add_rfc(commands.add_parser("rfc", help="show where each rule of the RFCs is kept", description=_RFC))
     return parser
 

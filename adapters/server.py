@@ -31,10 +31,11 @@ from ..api.errors import InvalidState, TimedOut
 from ..api.extension import ExtensionFactory
 from ..api.handler import CloseEvent, Middleware, OpenEvent
 from ..api.poller import Poller
-from ..api.registry import ListenOptions, TransportRegistry
+from ..api.registry import TransportRegistry
+from ..api.scheduler import Scheduler
 from ..api.session import SessionStatus
 from ..api.tracer import Tracer
-from ..api.transport import Address, TcpAddress, UnixAddress
+from ..api.transport import Address, UnixAddress
 from ..api.types import Nanoseconds
 from ..control.config import ServerConfig
 from ..control.metrics import MetricsRegistry
@@ -56,7 +57,7 @@ from .door import Door
 from .hub import ConnectionSettings, Hub, ns
 from .roles import Host
 from .server_sessions import InheritingContexts, SessionDesk
-from .settings import apply_settings, handshake_config
+from .settings import apply_settings, handshake_config, listen
 from .signals import signals_call
 from .tls import ServerTls, server_context
 from .tracing import ConnectionSpans
@@ -184,7 +185,7 @@ class Server(Application, Host):
                 Inbox(config.inbox_capacity),
                 budget=config.reactor_budget,
                 spin_ns=config.spin_us * 1000,
-                on_error=self._report,
+                on_error=self.report,
             )
             hub: Hub | None = None
             try:
@@ -192,7 +193,8 @@ class Server(Application, Host):
                 traffic = Traffic(self.metrics)
                 hub = Hub(reactor, self.pool, settings, config.read_buffer_bytes, traffic, self._on_error)
                 door = self._make_door(hub, config)
-                self._acceptors = [self._listen(hub, config, door)]
+                listener = listen(self._registry, config, self._tls)
+                self._acceptors = [Acceptor(hub, listener, door.admit)]
             except BaseException:
                 if hub is not None:
                     hub.close()
@@ -302,7 +304,7 @@ class Server(Application, Host):
         if event is not None:
             if self._spans is not None:
                 self._spans.end(event)
-            self._tell_closed(event, self._report)
+            self._tell_closed(event, self.report)
         if self._phase is _Phase.DRAINING:
             self._stop_if_empty()
 
@@ -316,7 +318,13 @@ class Server(Application, Host):
             raise InvalidState("the server does not run", state=self._phase.value)
         return self._hub
 
-    def _report(self, error: BaseException, origin: object) -> None:
+    @property
+    def scheduler(self) -> Scheduler:
+        """Timers on the server's thread. Raises ``InvalidState`` unless it was started and has not ended."""
+        return self._running_hub().reactor.scheduler
+
+    def report(self, error: BaseException, origin: object) -> None:
+        """Count a fault and tell the error hook of it. Any thread; ``InvalidState`` before the start."""
         self._running_hub().report(error, origin)
 
     def _make_door(self, hub: Hub, config: ServerConfig) -> Door:
@@ -329,15 +337,6 @@ class Server(Application, Host):
             handshake_config(config, self._extensions),
             config.max_connections,
         )
-
-    def _listen(self, hub: Hub, config: ServerConfig, door: Door) -> Acceptor:
-        address: Address
-        if config.unix_path is not None:
-            provider, address = "unix", UnixAddress(config.unix_path)
-        else:
-            provider, address = "tcp", TcpAddress(config.host, config.port)
-        options = ListenOptions(backlog=config.backlog, tls=self._tls)
-        return Acceptor(hub, self._registry.get(provider).listen(address, options), door.admit)
 
     def _ask_to_drain(self, timeout_ns: Nanoseconds | None = None) -> None:
         """Begin the shutdown from any point of the owner's work, a signal handler's included."""

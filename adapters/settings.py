@@ -8,9 +8,12 @@ own extensions) is passed along, so that a change leaves it as it was.
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Sequence
 
 from ..api.extension import ExtensionFactory
+from ..api.registry import ListenOptions, TransportRegistry
+from ..api.transport import Address, Listener, TcpAddress, UnixAddress
 from ..control.config import ServerConfig
 from ..protocol.handshake_config import HandshakeConfig
 from .door import Door
@@ -31,6 +34,16 @@ def handshake_config(config: ServerConfig, extensions: Sequence[ExtensionFactory
     )
 
 
+def listen(registry: TransportRegistry, config: ServerConfig, tls: ssl.SSLContext | None) -> Listener:
+    """Return a listener where the configuration says; errors as ``TransportProvider.listen``."""
+    address: Address
+    if config.unix_path is not None:
+        provider, address = "unix", UnixAddress(config.unix_path)
+    else:
+        provider, address = "tcp", TcpAddress(config.host, config.port)
+    return registry.get(provider).listen(address, ListenOptions(backlog=config.backlog, tls=tls))
+
+
 def apply_settings(hub: Hub, door: Door, config: ServerConfig) -> None:
     """Put a changed configuration to work, for connections that are accepted from now on; the extensions stay
     those the door has. Errors as ``handshake_config``, before anything is changed."""
@@ -40,4 +53,4 @@ def apply_settings(hub: Hub, door: Door, config: ServerConfig) -> None:
     door.max_connections = config.max_connections
 
 
-__all__ = ["apply_settings", "handshake_config"]
+__all__ = ["apply_settings", "handshake_config", "listen"]

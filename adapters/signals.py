@@ -46,4 +46,20 @@ def signals_call(function: Callable[[], object]) -> Iterator[bool]:
             signal.signal(number, handler)
 
 
-__all__ = ["signals_call"]
+@contextmanager
+def hangup_calls(function: Callable[[], object]) -> Iterator[bool]:
+    """Call ``function()`` on each SIGHUP within the block, which services use for "read your configuration
+    again"; otherwise as ``signals_call``. Where there is no such signal nothing happens."""
+    number = getattr(signal, "SIGHUP", None)
+    if number is None or threading.current_thread() is not threading.main_thread():
+        yield False
+        return
+    before = signal.getsignal(number) or signal.SIG_DFL
+    signal.signal(number, lambda _number, _frame: function())
+    try:
+        yield True
+    finally:
+        signal.signal(number, before)
+
+
+__all__ = ["hangup_calls", "signals_call"]

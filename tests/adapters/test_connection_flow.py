@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from hioload_ws.adapters.connection import READ_BUDGET_BYTES
-from hioload_ws.api import BINARY, TEXT, ResourceExhausted
+from hioload_ws.api import BINARY, TEXT, Connection, Message, ResourceExhausted
 from tests.adapters.bench import Bench
 
 MakeBench = Callable[..., Bench]
@@ -110,3 +110,18 @@ def test_a_broadcast_frame_is_refused_where_it_does_not_fit(make_bench: MakeBenc
     assert peer.messages() == [b"abc"]
     connection.close()
     assert not connection.send_encoded([b"\x82\x03abc"], 3)
+
+
+def test_memory_that_a_handler_lends_leaves_before_it_may_change(bench: Bench) -> None:
+    scratch = bytearray(b"....")
+
+    def reuse(connection: Connection, message: Message) -> None:
+        scratch[:] = message.data.tobytes() * 4
+        connection.send(scratch)
+        connection.send(memoryview(scratch)[1:])
+
+    bench.handler = reuse
+    _, peer = bench.open()
+    peer.transport.feed(b"".join(peer.encode(BINARY, bytes([letter])) for letter in b"abc"))
+    bench.turn()
+    assert peer.messages() == [b"aaaa", b"aaa", b"bbbb", b"bbb", b"cccc", b"ccc"]

@@ -1,0 +1,66 @@
+"""Reload: a running server follows its configuration file.
+
+The sources are read again when the file changes or when somebody asks (SIGHUP). Only what has changed *in the
+sources* is put in force, in one step, so that what a command line or the program set stays as it is. A file that
+is wrong or half-written changes nothing: the fault goes to the error hook, with file, line and key, and the next
+change is looked at again. A setting that can't change while the server runs is refused with that reason, and
+with it the whole change, since half a change is a configuration that nobody wrote.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ..api.errors import HioloadError
+from ..api.scheduler import Cancelable
+from ..api.types import Nanoseconds
+from ..control.config import ServerConfig
+from ..control.knobs import values_of
+from ..control.sources import FileWatch
+from .server import Server
+
+WATCH_NS: Nanoseconds = 1_000_000_000
+"""How often the file is looked at."""
+
+
+class ConfigFollower:
+    """Keeps a started server at what its sources say. Thread rules: ``ask`` from any thread and from signal
+    handlers; the rest on the server's thread."""
+
+    __slots__ = ("_last", "_read", "_server")
+
+    def __init__(self, server: Server, read: Callable[[], ServerConfig], last: ServerConfig) -> None:
+        """``read()`` reads the sources and may raise ``HioloadError``; ``last`` is what it said before."""
+        self._server = server
+        self._read = read
+        self._last = last
+
+    def follow(self, path: str, interval_ns: Nanoseconds = WATCH_NS) -> Cancelable:
+        """Look at a file from now on, each ``interval_ns``; the handle ends that."""
+        watch = FileWatch(path)
+
+        def look() -> None:
+            if watch.changed():
+                self.reload()
+
+        return self._server.scheduler.schedule_every(interval_ns, look)
+
+    def ask(self) -> None:
+        """Have the sources read again, soon."""
+        self._server.post(self.reload)
+
+    def reload(self) -> bool:
+        """Read the sources and put in force what has changed in them; whether all of that went well."""
+        try:
+            config = self._read()
+            before = values_of(self._last)
+            changes = {name: value for name, value in values_of(config).items() if value != before[name]}
+            self._server.control.set_config(**changes)
+        except HioloadError as error:
+            self._server.report(error, self.reload)
+            return False
+        self._last = config
+        return True
+
+
+__all__ = ["WATCH_NS", "ConfigFollower"]
