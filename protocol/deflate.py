@@ -19,7 +19,7 @@ make one: raw, it refuses 8. Declining would be legal; instead we look for match
 (``Z_RLE``), which keeps to any window.
 
 *Trust.* A kilobyte may inflate to a megabyte, so inflating goes in steps and stops at the limit, with what was
-made until then and no more (1009). A stream that is not DEFLATE, or ends inside a block, is 1007: the frames
+made until then, an eighth for growing and a step or two (1009). A stream that is not DEFLATE, or ends inside a block, is 1007: the frames
 were right, what they carry is not what RSV1 says it is. The RFC leaves the code open.
 """
 
@@ -27,6 +27,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
+from io import BytesIO
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ..api.errors import HandshakeFailed, InvalidArgument, ProtocolViolation
@@ -157,19 +158,19 @@ class DeflateExtension:
 
     def decode(self, chunk: ReadableMemory, final: bool, max_bytes: int) -> ReadableMemory:
         """Inflate a piece of a message to at most ``max_bytes``; the result is ``bytes`` of its own."""
-        pieces: list[bytes] = []
-        left_bytes = max_bytes
+        # Not a list of pieces: joining them would take the message's memory twice.
+        output = BytesIO()
         if len(chunk) <= _STEP_IN_BYTES:
-            left_bytes = self._inflate(b"".join((chunk, TAIL)) if final else chunk, left_bytes, pieces)
+            self._inflate(b"".join((chunk, TAIL)) if final else chunk, max_bytes, output)
         else:
             view = memoryview(chunk)
             for start in range(0, len(view), _STEP_IN_BYTES):
-                left_bytes = self._inflate(view[start : start + _STEP_IN_BYTES], left_bytes, pieces)
+                self._inflate(view[start : start + _STEP_IN_BYTES], max_bytes, output)
             if final:
-                self._inflate(TAIL, left_bytes, pieces)  # RFC 7692 §7.2.2 step 1
+                self._inflate(TAIL, max_bytes, output)  # RFC 7692 §7.2.2 step 1
         if final:
             self._end_message()
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        return output.getvalue()  # the memory it was written to, not a copy
 
     def close(self) -> None:
         """Forget both contexts."""
@@ -182,9 +183,10 @@ class DeflateExtension:
             inflater = self._inflater = zlib.decompressobj(-self.received.window_bits)
         return inflater
 
-    def _inflate(self, data: ReadableMemory, left_bytes: int, pieces: list[bytes]) -> int:
-        """Append what ``data`` inflates to; return how much the message may still grow by."""
+    def _inflate(self, data: ReadableMemory, max_bytes: int, output: BytesIO) -> None:
+        """Append what ``data`` inflates to, unless it would be more than ``max_bytes`` then."""
         inflater = self._context()
+        left_bytes = max_bytes - output.tell()
         while True:
             # One byte more than allowed tells "exactly at the limit" from "above". (0 would mean: no limit.)
             most_bytes = min(left_bytes + 1, _STEP_OUT_BYTES)
@@ -195,8 +197,7 @@ class DeflateExtension:
             if len(piece) > left_bytes:
                 raise ProtocolViolation("a message above the limit", close_code=MESSAGE_TOO_BIG)
             left_bytes -= len(piece)
-            if piece:
-                pieces.append(piece)
+            output.write(piece)
             if inflater.eof:
                 # RFC 7692 §7.2.3.4: a block with BFINAL set ends a stream, and another may follow. To that
                 # nothing before it exists any more (RFC 1951 §3.2.3).
@@ -204,13 +205,13 @@ class DeflateExtension:
                 self._inflater = None
                 inflater = self._context()
                 if not data:
-                    return left_bytes
+                    return
             elif inflater.unconsumed_tail:
                 data = inflater.unconsumed_tail
             elif len(piece) == most_bytes:
                 data = b""  # all is read, but more may be ready to come out
             else:
-                return left_bytes
+                return
 
     def _end_message(self) -> None:
         """Check that the message ended where a block does, and let go of its context unless it is taken over.
