@@ -28,6 +28,7 @@ def test_the_wheel_has_every_module_of_every_room_and_the_type_marker(wheel: Pat
     expected = {"hioload_ws/__init__.py", "hioload_ws/__main__.py", "hioload_ws/py.typed"}
     for room, folder in links.rooms_on_disk(REPOSITORY).items():
         expected |= {f"hioload_ws/{room}/{file.relative_to(folder).as_posix()}" for file in folder.glob("**/*.py")}
+        expected |= {f"hioload_ws/{room}/{file.name}" for file in folder.glob("*.toml")}
     code = {name for name in _names(wheel) if name.startswith("hioload_ws/")}
     assert code == expected
 
