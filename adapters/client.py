@@ -44,6 +44,7 @@ from ..protocol.http import HeadParser
 from ..protocol.uri import WebSocketUri, parse_uri
 from ..session.store import ShardedSessions
 from ..transport.registry import default_registry
+from .accelerate import use_accelerators
 from .connection import WebSocketConnection
 from .hub import ConnectionSettings, Hub
 from .roles import Established, Host, Opening
@@ -62,6 +63,7 @@ SETTINGS: Final = frozenset(
         "high_water_bytes",
         "idle_timeout_s",
         "low_water_bytes",
+        "mask_accelerator",
         "max_fragments",
         "max_frame_bytes",
         "max_head_bytes",
@@ -213,6 +215,7 @@ class Client(Host):
         """
         if self._hub is not None:
             raise InvalidState("a client connects once")
+        use_accelerators(self.config.mask_accelerator)
         poller = None if self._make_poller is None else self._make_poller()
         reactor = PollReactor(poller, self._clock, on_error=self._on_error)
         transport: Transport | None = None

@@ -15,6 +15,7 @@ from ..api.topology import NodeInfo, Topology
 from ..control.probes import platform_probe
 from ..internal.topology import SysTopology
 from ..transport.registry import default_registry
+from .accelerate import bulk_xor
 
 _MIB = 1024 * 1024
 
@@ -75,7 +76,7 @@ def run(*, as_json: bool, topology: Topology | None = None, registry: TransportR
 def look(topology: Topology, registry: TransportRegistry) -> Seen:
     """Return platform, CPUs, nodes and transports as plain values."""
     return {
-        "platform": dict(platform_probe()),
+        "platform": {**platform_probe(), "mask_accelerator": "none" if bulk_xor() is None else "libcrypto"},
         "cpus": {
             "present": len(topology.cpus),
             "online": sum(info.online for info in topology.cpus.values()),

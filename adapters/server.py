@@ -49,6 +49,7 @@ from ..pool.buffer_pool import SlabBufferPool
 from ..session.context import ValueContext
 from ..session.store import ShardedSessions
 from ..transport.registry import default_registry
+from .accelerate import use_accelerators
 from .acceptor import Acceptor
 from .application import Application
 from .broadcast import broadcast
@@ -179,6 +180,7 @@ class Server(Application, Host):
             if self._phase is not _Phase.CONFIGURED:
                 raise InvalidState("a server starts once", state=self._phase.value)
             config = self.config
+            use_accelerators(config.mask_accelerator)
             reactor = PollReactor(
                 None if self._make_poller is None else self._make_poller(),
                 self._clock,

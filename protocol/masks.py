@@ -11,13 +11,16 @@ each other on memory of an ``mmap`` (CPython 3.11):
   beside the view: strided stores into a ``memoryview`` are seven times slower, so two plain copies more are
   the cheaper way. The work goes in blocks, which stay in the cache and bound the scratch memory.
 
+A machine may have something faster for long payloads (``use_bulk_xor``).
+
 ``unmask_clear`` is the definition, and the oracle of the tests. *Phase*: how many bytes of the frame's
 payload came before, so that a payload may arrive in pieces.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Callable
+from typing import Final, TypeAlias
 
 from ..api.types import ReadableMemory
 
@@ -40,12 +43,25 @@ REPEAT: Final = tuple(_REPEAT_WORDS[-(-length // 4)] for length in range(SHORT_B
 LOW_BITS: Final = tuple((1 << 8 * length) - 1 for length in range(SHORT_BYTES + 1))
 """``number & LOW_BITS[n]`` keeps the first ``n`` bytes of a little-endian number."""
 
+BulkXor: TypeAlias = Callable[[memoryview, bytes, int], object]
+_bulk_xor: BulkXor | None = None
+
 _XOR_TABLES: Final = tuple(bytes(byte ^ key for byte in range(256)) for key in range(256))
 
 
 def unmask_clear(payload: ReadableMemory, key: bytes, phase: int = 0) -> bytes:
     """Return the payload masked or unmasked, byte by byte: the definition of RFC 6455 §5.3."""
     return bytes(byte ^ key[(phase + index) % 4] for index, byte in enumerate(payload))
+
+
+def use_bulk_xor(function: BulkXor | None) -> None:
+    """From now on leave longer payloads, all over the process, to ``function`` (``None``: to this module).
+
+    ``function(view, key, phase)`` must do what ``unmask_in_place`` does, for ``BIG_INTEGER_BELOW_BYTES`` and
+    more. It is a hook because a faster form needs the machine, and this room does not know of any.
+    """
+    global _bulk_xor
+    _bulk_xor = function
 
 
 def unmask_in_place(view: memoryview, key: bytes, phase: int = 0) -> None:
@@ -63,6 +79,9 @@ def unmask_in_place(view: memoryview, key: bytes, phase: int = 0) -> None:
         number = int.from_bytes(view, "little") ^ int.from_bytes(key, "little") * _REPEAT_WORDS[words]
         view[:] = number.to_bytes(words << 2, "little")[:length]
         return
+    if _bulk_xor is not None:
+        _bulk_xor(view, key, 0)
+        return
     for start in range(0, length, _BLOCK_BYTES):  # Invariant: blocks are whole words, so the key never turns
         block = view[start : start + _BLOCK_BYTES]
         block[:] = _translated(block, key)
@@ -75,7 +94,7 @@ def masked(payload: ReadableMemory, key: bytes) -> bytes:
         words = (length + 3) >> 2
         number = int.from_bytes(payload, "little") ^ int.from_bytes(key, "little") * _REPEAT_WORDS[words]
         return number.to_bytes(words << 2, "little")[:length]
-    if length <= _BLOCK_BYTES:
+    if length <= _BLOCK_BYTES and _bulk_xor is None:
         return bytes(_translated(payload, key))
     result = bytearray(payload)
     unmask_in_place(memoryview(result), key)
@@ -91,6 +110,7 @@ def _translated(payload: ReadableMemory, key: bytes) -> bytearray:
 
 __all__ = [
     "BIG_INTEGER_BELOW_BYTES",
+    "BulkXor",
     "KEY_BITS",
     "KEY_BYTES",
     "LOW_BITS",
@@ -99,4 +119,5 @@ __all__ = [
     "masked",
     "unmask_clear",
     "unmask_in_place",
+    "use_bulk_xor",
 ]

@@ -19,6 +19,7 @@ from hioload_ws import api
 ROOT = Path(__file__).resolve().parents[2]
 ROOMS = ("internal", "pool", "protocol", "transport", "session", "control", "adapters")
 BEGIN, END = "<!-- implementations: kept by tests/docs/test_implementations.py -->\n", "<!-- /implementations -->"
+SPECIAL = {"__len__", "__iter__", "__enter__", "__exit__", "__contains__", "__call__"}
 FUNCTIONS = {"Handler": "any function of a connection and a message"}
 """Interfaces that users implement with a plain function; nothing of ours has to."""
 
@@ -39,7 +40,7 @@ def members(interface: type) -> set[str]:
         name
         for name, value in vars(interface).items()
         if callable(value) or isinstance(value, property)
-        if not name.startswith("_") or name in ("__len__", "__iter__", "__enter__", "__exit__", "__contains__", "__call__")
+        if not name.startswith("_") or name in SPECIAL
     } - {"__init__"}
 
 
@@ -64,7 +65,8 @@ def table() -> str:
     found = implementations()
     lines = ["", "| Interface | Real implementations |", "|---|---|"]
     for name in sorted(interfaces()):
-        classes = sorted({f"`{cls.__module__.removeprefix('hioload_ws.')}.{cls.__name__}`" for cls in found.get(name, [])})
+        places = {f"{cls.__module__}.{cls.__name__}".removeprefix("hioload_ws.") for cls in found.get(name, [])}
+        classes = [f"`{place}`" for place in sorted(places)]
         lines.append(f"| `{name}` | {', '.join(classes) or FUNCTIONS.get(name, '')} |")
     return "\n".join(lines) + "\n\n"
 
