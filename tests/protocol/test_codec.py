@@ -25,7 +25,8 @@ from hioload_ws.protocol.limits import Limits
 from hioload_ws.protocol.message import WireMessage
 
 if TYPE_CHECKING:
-    from tests.protocol.conftest import Kit, PlainEvent
+    from tests.protocol.conftest import Kit
+    from tests.protocol.reference import PlainEvent
 
 RunKit = Callable[[Callable[["Kit"], None]], None]
 Control = tuple[str, bytes]
