@@ -8,7 +8,9 @@ Our end is the plain public API and one handler that echoes. Limits are the defa
 message in 65 537 fragments, and 131 072 are allowed. With permessage-deflate every message is compressed
 (``min_bytes=0``): leaving short ones as they are, our default, is legal (RFC 7692 §6), but kosoku 0.1.0 hands an
 uncompressed message of cases 12.* and 13.* to them as ``str``, and they raise "Strings must be encoded before
-hashing".
+hashing". And in 13.2, 13.5 and 13.6 its server wants to ask for ``client_no_context_takeover`` and takes a client
+that does not offer this by itself for one that can't; the RFC has it the other way round (§7.1.1.2: a server may ask
+without). So our client offers it there, and only there.
 """
 
 from __future__ import annotations
@@ -28,6 +30,8 @@ from hioload_ws.protocol.deflate import PermessageDeflate
 from tests.conformance.verdict import Played, Row
 
 DEFLATE_CASES: Final = ("12.*", "13.*")
+HINT_CASES: Final = ("13.2.*", "13.5.*", "13.6.*")
+"""Where the suite's server agrees only with a client that offers ``client_no_context_takeover``."""
 AGENT: Final = "hioload-ws"
 CONCURRENCY: Final = 8
 """Cases at a time. Many of them are waiting for a time to pass; together they take a quarter of the time."""
@@ -52,16 +56,32 @@ class _Verdict(Protocol):
 
 
 class Selection:
-    """Which cases are played; with ``deflate`` our end agrees to permessage-deflate."""
+    """Which cases are played, and what our end offers or agrees to meanwhile."""
 
-    def __init__(self, cases: Sequence[str] = (), *, deflate: bool) -> None:
+    def __init__(
+        self, cases: Sequence[str] = (), *, excluded: Sequence[str] = (), deflate: bool, hints: bool = False
+    ) -> None:
+        """``deflate``: permessage-deflate; ``hints``: with the hint that our client keeps no context."""
         self.cases = list(cases) or None
-        self.excluded = None if deflate else list(DEFLATE_CASES)
-        self.extensions: list[ExtensionFactory] = [PermessageDeflate(min_bytes=0)] if deflate else []
+        self.excluded = list(excluded) or None
+        self.extensions: list[ExtensionFactory] = (
+            [PermessageDeflate(min_bytes=0, client_no_context_takeover=hints)] if deflate else []
+        )
 
 
-def play_server(selection: Selection, limit_s: float) -> Played:
+def client_selections(cases: Sequence[str], *, deflate: bool) -> list[Selection]:
+    """Return what to play with our client: in 13.2, 13.5 and 13.6 it has to give a hint, else it must not."""
+    if not deflate:
+        return [Selection(cases, excluded=DEFLATE_CASES, deflate=False)]
+    if cases:
+        hints = all(case.startswith(tuple(each.rstrip("*") for each in HINT_CASES)) for case in cases)
+        return [Selection(cases, deflate=True, hints=hints)]
+    return [Selection(excluded=HINT_CASES, deflate=True), Selection(HINT_CASES, deflate=True, hints=True)]
+
+
+def play_server(cases: Sequence[str], deflate: bool, limit_s: float) -> Played:
     """Let the suite be the client of our server. Raises ``TimeoutError`` after ``limit_s``."""
+    selection = Selection(cases, excluded=() if deflate else DEFLATE_CASES, deflate=deflate)
     played = Played()
     server = Server("127.0.0.1", 0, on_error=_Collector(played), extensions=selection.extensions)
     server.on_message(_echo)
@@ -77,11 +97,12 @@ def play_server(selection: Selection, limit_s: float) -> Played:
     return played
 
 
-def play_client(selection: Selection, limit_s: float) -> Played:
+def play_client(cases: Sequence[str], deflate: bool, limit_s: float) -> Played:
     """Let the suite be the server of our client, which asks for one case after the other. Raises
     ``TimeoutError`` after ``limit_s``."""
     played = Played()
-    played.rows = _rows(asyncio.run(asyncio.wait_for(_serve_client(selection, played), limit_s)))
+    for selection in client_selections(cases, deflate=deflate):
+        played.rows += _rows(asyncio.run(asyncio.wait_for(_serve_client(selection, played), limit_s)))
     return played
 
 
@@ -178,4 +199,4 @@ def _check_memory(played: Played, end: Server | Client) -> None:
         played.faults.append(f"{in_use_count} leases were never returned")
 
 
-__all__ = ["AGENT", "CONCURRENCY", "DEFLATE_CASES", "Selection", "play_client", "play_server"]
+__all__ = ["AGENT", "CONCURRENCY", "DEFLATE_CASES", "HINT_CASES", "Selection", "client_selections", "play_client", "play_server"]

@@ -22,7 +22,7 @@ REPOSITORY: Final = Path(__file__).resolve().parents[2]
 if str(REPOSITORY) not in sys.path:  # started by its path, and not by way of the tests
     sys.path.insert(0, str(REPOSITORY))
 
-from tests.conformance.peers import Selection, play_client, play_server  # noqa: E402  # the path comes first
+from tests.conformance.peers import play_client, play_server  # noqa: E402  # the path comes first
 from tests.conformance.verdict import RANKS, Played, complaints, on_record  # noqa: E402
 
 LIMIT_S: Final = {"core": 90.0, "all": 1800.0}
@@ -65,7 +65,7 @@ def _play(role: str, cases: list[str], with_deflate: bool) -> tuple[Played, floa
     start = time.monotonic()
     limit_s = LIMIT_S["all" if with_deflate else "core"]
     try:
-        played = _PLAY[role](Selection(cases, deflate=with_deflate), limit_s)
+        played = _PLAY[role](cases, with_deflate, limit_s)
     except TimeoutError:
         played = Played(faults=[f"the run did not end within {limit_s:.0f} s"])
     except ValueError as error:  # a pattern that fits no case
