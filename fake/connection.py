@@ -104,7 +104,7 @@ class FakeConnection:
             size_bytes = len(view)
             message = str(view, "utf-8") if kind == TEXT else bytes(view)
         if self.pending_bytes + size_bytes > self._send_limit_bytes:
-            raise ResourceExhausted("the peer does not read", pending_bytes=self.pending_bytes, message_bytes=size_bytes)
+            raise ResourceExhausted("the peer does not read", pending_bytes=self.pending_bytes, size_bytes=size_bytes)
         self.sent.append(message)
         if not self._peer_reads:
             self.pending_bytes += size_bytes
