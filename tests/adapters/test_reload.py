@@ -80,6 +80,10 @@ def test_a_change_of_the_file_is_noticed_by_itself(followed: Followed) -> None:
     while followed.app.config.max_connections != 77:
         followed.path.write_text("max_connections = 77\n")
         followed.app.turn(5_000_000)
+    calls = followed.app.control.stats()
+    for _ in range(5):
+        followed.app.turn(5_000_000)  # the file is looked at, and is as it was
+    assert followed.app.control.stats() == calls
     assert handle.cancel()
     assert followed.errors == []
 

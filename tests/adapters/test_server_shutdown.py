@@ -171,3 +171,11 @@ def test_an_interrupted_loop_releases_everything() -> None:
     assert len(results) == 1
     assert [type(error) for error in errors] == [TimedOut]
     assert app.pool.stats().in_use_count == 0
+
+
+def test_a_second_shutdown_in_the_same_turn_changes_nothing() -> None:
+    app = echo_server()
+    app.start()
+    app.post(lambda: (app.shutdown(), app.shutdown()))
+    app.run()
+    assert app.shutdown()
