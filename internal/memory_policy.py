@@ -36,7 +36,11 @@ from .syscalls import MPOL_BIND, MPOL_PREFERRED, NumaCalls, system_numa_calls
 _NOT_ALLOWED_TO_ASK: Final = frozenset({errno.EPERM, errno.ENOSYS})
 
 NOT_TOUCHED: Final = NodeId(-errno.ENOENT)
-"""Stands in ``pages_by_node`` for pages without memory yet. Other negative numbers are error numbers, too."""
+"""Stands in ``pages_by_node`` for pages without memory of their own yet. Other negative numbers are error
+numbers, too."""
+
+_NO_PAGE: Final = frozenset({-errno.ENOENT, -errno.EFAULT})
+"""What move_pages(2) says of such a page: EFAULT for the zero page, and for one whose table is missing."""
 
 _ASK_PAGES: Final = 4096
 """Pages per question: keeps the arrays of a gigabyte small."""
@@ -103,7 +107,8 @@ class MemoryPolicy:
         addresses = range(first, start + len(memory), mmap.PAGESIZE)
         found: Counter[NodeId] = Counter()
         for index in range(0, len(addresses), _ASK_PAGES):
-            found.update(map(NodeId, self._calls.move_pages(addresses[index : index + _ASK_PAGES])))
+            places = self._calls.move_pages(addresses[index : index + _ASK_PAGES])
+            found.update(NOT_TOUCHED if place in _NO_PAGE else NodeId(place) for place in places)
         return found
 
     def allowed_nodes(self) -> frozenset[NodeId] | None:

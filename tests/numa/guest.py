@@ -1,0 +1,387 @@
+"""What runs inside the guest, as its first and only program: prepare the system, check, power off.
+
+Every check prints one line, ``ok: ...`` or ``FAILED: ...``, with the numbers that were seen; ``run.py`` reads
+them on the console. The machine is what QEMU was told to make and stands in ``/machine.json``; nothing here
+believes the library about itself: where pages lie is asked from move_pages(2) and /proc/PID/numa_maps, where
+threads run from getcpu(2) and /proc/PID/status.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import gc
+import json
+import os
+import re
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import time
+import traceback
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+LIBRARY: Final = "/opt/library"
+sys.path.insert(0, LIBRARY)
+
+from hioload_ws import connect
+from hioload_ws.api.affinity import Scope
+from hioload_ws.api.errors import InvalidArgument, NotFound
+from hioload_ws.api.types import CpuId, NodeId
+from hioload_ws.internal import (
+    NOT_TOUCHED,
+    CurrentNode,
+    MemoryPolicy,
+    NodeExecutors,
+    SystemAffinity,
+    SysTopology,
+    system_numa_calls,
+)
+from hioload_ws.internal.syscalls import MPOL_BIND
+from hioload_ws.pool import SlabBufferPool, node_pools
+
+ABSENT: Final = NodeId(9)
+SIZES: Final = (4096, 65536, 1 << 20, 3 << 20)
+PAGE: Final = 4096
+
+MACHINE: Final = json.loads(Path("/machine.json").read_text())
+NODES: Final = [NodeId(number) for number in range(len(MACHINE["nodes"]))]
+CPUS: Final = {node: tuple(map(CpuId, MACHINE["nodes"][node]["cpus"])) for node in NODES}
+WITH_MEMORY: Final = [node for node in NODES if MACHINE["nodes"][node]["memory_mib"]]
+WITH_CPUS: Final = [node for node in NODES if CPUS[node]]
+
+
+def prepare_system() -> None:
+    """Mount what the library reads, and bring up the loopback interface."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    for kind, target in ((b"proc", b"/proc"), (b"sysfs", b"/sys"), (b"devtmpfs", b"/dev"), (b"tmpfs", b"/tmp")):
+        libc.mount(kind, target, kind, 0, None)
+    libc.mount(b"cgroup2", b"/sys/fs/cgroup", b"cgroup2", 0, None)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as anything:
+        fcntl.ioctl(anything, 0x8914, struct.pack("16sH14x", b"lo", 0x1 | 0x40))  # SIOCSIFFLAGS: up, running
+
+
+def expect(seen: object, wanted: object, what: str) -> None:
+    """Raise when what was seen is not what was wanted."""
+    if seen != wanted:
+        raise AssertionError(f"{what}: {seen!r} instead of {wanted!r}")
+
+
+def pages_of(policy: MemoryPolicy, memory: memoryview) -> dict[NodeId, int]:
+    return dict(policy.pages_by_node(memory))
+
+
+def topology_is_the_machine_that_qemu_made() -> str:
+    topology = SysTopology()
+    expect(list(topology.nodes), NODES, "nodes")
+    for node in NODES:
+        made = MACHINE["nodes"][node]
+        info = topology.nodes[node]
+        expect(info.cpus, CPUS[node], f"CPUs of node {node}")
+        expect(list(info.distances.values()), made["distances"], f"distances of node {node}")
+        expect(info.memory_bytes > 0, made["memory_mib"] > 0, f"memory of node {node}")
+    told = {int(node): info.memory_bytes >> 20 for node, info in topology.nodes.items()}
+    return f"nodes {NODES}, CPUs {[*map(list, CPUS.values())]}, MiB {told}"
+
+
+def getcpu_and_current_node_agree_on_every_cpu() -> str:
+    topology, calls = SysTopology(), system_numa_calls()
+    current, seen = CurrentNode(topology, calls), {}
+    for node in WITH_CPUS:
+        for cpu in CPUS[node]:
+            with SystemAffinity(Scope.THREAD, topology) as affinity:
+                affinity.pin([cpu])
+                expect(calls.getcpu(), (cpu, node), "getcpu")
+                expect(current(), node, "current node")
+                seen[int(cpu)] = int(current())
+    return f"CPU to node {seen}"
+
+
+def unbound_memory_follows_the_thread_that_touches_it() -> str:
+    """The control: without binding the same measurement shows another node."""
+    topology, policy, seen = SysTopology(), MemoryPolicy(), {}
+    for node in WITH_CPUS:
+        with SystemAffinity(Scope.THREAD, topology) as affinity, SlabBufferPool() as pool:
+            affinity.pin_node(node)
+            with pool.acquire(3 << 20) as buffer:
+                buffer.data()[:] = bytes(len(buffer))
+                seen[int(node)] = pages_of(policy, buffer.data())
+            expect(pool.stats().binding, "first-touch", "binding")
+            local = node if node in WITH_MEMORY else None
+            if local is not None and seen[int(node)].get(local, 0) < 700:
+                raise AssertionError(f"first touch on node {node} gave {seen}")
+    return f"pages by node of the thread {seen}"
+
+
+def buffers_land_on_the_node_asked_for_whoever_touches_them() -> str:
+    topology, policy = SysTopology(), MemoryPolicy()
+    total: Counter[NodeId] = Counter()
+    with node_pools() as pools:
+        expect(list(pools.nodes), WITH_MEMORY, "nodes with a pool")
+        for toucher in WITH_CPUS:
+            with SystemAffinity(Scope.THREAD, topology) as affinity:
+                affinity.pin_node(toucher)
+                for node in WITH_MEMORY:
+                    buffers = [pools.acquire(size, node) for size in SIZES for _ in range(3)]
+                    for buffer in buffers:
+                        buffer.data()[:] = b"\1" * len(buffer)
+                        expect(pages_of(policy, buffer.data()), {node: len(buffer) // PAGE}, "pages")
+                        in_force = policy.policy_of(buffer.data())
+                        expect((in_force.mode, set(in_force.nodes)), (MPOL_BIND, {node}), "get_mempolicy")
+                        total[node] += len(buffer) // PAGE
+                        buffer.release()
+        expect({stats.binding for stats in pools.stats().nodes.values()}, {"bound"}, "binding")
+    return f"pages that move_pages found on the right node {dict(total)}, none elsewhere"
+
+
+def no_preference_means_where_the_thread_runs() -> str:
+    topology, seen = SysTopology(), {}
+    with node_pools() as pools:
+        for node in WITH_CPUS:
+            with SystemAffinity(Scope.THREAD, topology) as affinity:
+                affinity.pin_node(node)
+                nearest = next(near for near in topology.nearest(node) if near in WITH_MEMORY)
+                with pools.acquire(10) as buffer:
+                    expect(buffer.node, nearest, f"node of a buffer taken on node {node}")
+                    seen[int(node)] = int(buffer.node)
+    return f"thread's node to buffer's node {seen}"
+
+
+def pins_hold_move_and_are_put_back() -> str:
+    topology, calls = SysTopology(), system_numa_calls()
+    before, samples = os.sched_getaffinity(0), 0
+    for scope in Scope:
+        with SystemAffinity(scope, topology) as affinity:
+            for node in (*WITH_CPUS, *reversed(WITH_CPUS)):
+                state = affinity.pin_node(node)
+                expect((state.cpus, state.nodes), (frozenset(CPUS[node]), frozenset({node})), "pin")
+                expect(os.sched_getaffinity(0), set(CPUS[node]), "sched_getaffinity")
+                for _ in range(100):
+                    sum(range(300))
+                    expect(calls.getcpu()[1], node, "node while pinned")
+                    samples += 1
+        expect(os.sched_getaffinity(0), before, "mask after the block")
+    return f"{samples} samples of getcpu within the pin, mask {sorted(before)} put back"
+
+
+def an_absent_node_is_refused() -> str:
+    topology, policy = SysTopology(), MemoryPolicy()
+    with node_pools() as pools, SystemAffinity(Scope.THREAD, topology) as affinity:
+        attempts: list[Callable[[], object]] = [
+            lambda: pools.acquire(10, ABSENT),
+            lambda: node_pools(nodes=[ABSENT]),
+            lambda: affinity.pin_node(ABSENT),
+        ]
+        for attempt in attempts:
+            try:
+                attempt()
+            except NotFound:
+                continue
+            raise AssertionError("an absent node was taken")
+        with pools.acquire(3 << 20, WITH_MEMORY[0]) as buffer, buffer.data() as memory:
+            where = ctypes.addressof(ctypes.c_char.from_buffer(memory))
+            try:
+                system_numa_calls().mbind(where, PAGE, MPOL_BIND, [ABSENT])
+            except OSError as error:
+                number = error.errno
+    expect(policy.refusal, None, "refusal")
+    return f"pool, pin: NotFound; mbind: errno {number}"
+
+
+def nodes_that_lack_cpus_or_memory_work() -> str:
+    topology, policy = SysTopology(), MemoryPolicy()
+    lonely = [node for node in WITH_MEMORY if node not in WITH_CPUS]
+    poor = [node for node in WITH_CPUS if node not in WITH_MEMORY]
+    with node_pools() as pools, NodeExecutors(topology, 1) as executors:
+        for node in lonely:
+            with pools.acquire(1 << 20, node) as buffer:
+                buffer.data()[:] = b"\2" * len(buffer)
+                expect(pages_of(policy, buffer.data()), {node: 256}, "pages on a node without CPUs")
+            try:
+                SystemAffinity(Scope.THREAD, topology).pin_node(node)
+            except InvalidArgument:
+                pass
+            else:
+                raise AssertionError("pinned to a node without CPUs")
+            near = next(other for other in topology.nearest(node) if other in WITH_CPUS)
+            expect(executors.executor_for(node).node, near, "executor of a node without CPUs")
+        for node in poor:
+            try:
+                pools.pool_for(node)
+            except NotFound:
+                continue
+            raise AssertionError("a pool on a node without memory")
+    return f"memory only {lonely}, CPUs only {poor}"
+
+
+def executors_run_on_their_node_also_after_a_resize() -> str:
+    calls, seen = system_numa_calls(), Counter[int]()
+    with NodeExecutors(SysTopology()) as executors:
+        for count in (None, 4, 1):
+            if count is not None:
+                executors.resize(count)
+            for node in WITH_CPUS:
+                tasks = [executors.submit(lambda: calls.getcpu()[1], node) for _ in range(40)]
+                expect({task.result() for task in tasks}, {node}, "node of the tasks")
+                seen[int(node)] += len(tasks)
+    return f"tasks by node {dict(seen)}, none elsewhere"
+
+
+def huge_pages_are_what_the_statistics_say() -> str:
+    """Explicit pages exist on one node only; a bound pool elsewhere must step down, not die of SIGBUS."""
+    policy, seen = MemoryPolicy(), {}
+    for kind, owner in MACHINE["huge_pages"].items():
+        size = (1 << 30) if kind == "huge-1g" else (2 << 20)
+        for node in WITH_MEMORY:
+            with node_pools(huge_pages="try") as pools, pools.acquire(size, node) as buffer:
+                told = pools.stats().page_kind
+                expect(told == kind, node == owner, f"{kind} on node {node} ({told})")
+                data = buffer.data()
+                data[0] = data[-1] = 1
+                sample = data[: 2 << 20]
+                got = dict(policy.pages_by_node(sample))
+                expect(got.get(node, 0) > 0 and set(got) <= {node, NOT_TOUCHED}, True, f"pages of {kind} {got}")
+                where = ctypes.addressof(ctypes.c_char.from_buffer(data))
+                seen[f"{kind} on node {node}"] = (told, _kernel_page_kb(where))
+                del data, sample
+            gc.collect()
+    return f"asked, (told, kB of the kernel's page) {seen}"
+
+
+def _kernel_page_kb(address: int) -> int:
+    """Return the page size that the kernel shows for the mapping at an address."""
+    inside = False
+    for line in Path("/proc/self/smaps").read_text().splitlines():
+        if edges := re.match(r"([0-9a-f]+)-([0-9a-f]+) ", line):
+            inside = int(edges[1], 16) <= address < int(edges[2], 16)
+        elif inside and line.startswith("KernelPageSize:"):
+            return int(line.split()[1])
+    return 0
+
+
+def a_cpuset_is_honoured() -> str:
+    """A child in a cgroup with one CPU and one node must see that, and no more."""
+    node, cpu = WITH_MEMORY[-1], CPUS[WITH_CPUS[-1]][-1]
+    root, group = Path("/sys/fs/cgroup"), Path("/sys/fs/cgroup/narrow")
+    (root / "cgroup.subtree_control").write_text("+cpuset")
+    group.mkdir()
+    (group / "cpuset.cpus").write_text(str(cpu))
+    (group / "cpuset.mems").write_text(str(node))
+    child = os.fork()
+    if child == 0:
+        try:
+            (group / "cgroup.procs").write_text(str(os.getpid()))
+            topology = SysTopology()
+            with node_pools() as pools:
+                seen = (topology.usable_cpus(), list(pools.nodes))
+                with pools.acquire(65536) as buffer:
+                    buffer.data()[:] = bytes(65536)
+                    pages = pages_of(MemoryPolicy(), buffer.data())
+            os._exit(0 if (seen, pages) == (((cpu,), [node]), {node: 16}) else 1)
+        finally:
+            os._exit(2)
+    expect(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), 0, "exit code of the child")
+    return f"CPU {cpu} and node {node}: usable CPUs and pools are those, 16 pages there"
+
+
+def the_echo_server_runs_pinned_on_each_node() -> str:
+    topology, policy, seen = SysTopology(), MemoryPolicy(strict=False), {}
+    for node in WITH_CPUS:
+        near = next(other for other in topology.nearest(node) if other in WITH_MEMORY)
+        with SystemAffinity(Scope.THREAD, topology) as affinity, policy.thread_on(near) as bound:
+            affinity.pin_node(node)
+            # Mask and memory policy are inherited: the server is born on its node.
+            server = subprocess.Popen(
+                [sys.executable, "-m", "hioload_ws", "echo", "--port", "0"],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                env={"PYTHONPATH": LIBRARY},
+            )
+        expect(bound, True, "thread policy")
+        with server:
+            try:
+                _talk(server)
+                seen[int(node)] = _anonymous_pages(server.pid)
+                status = Path(f"/proc/{server.pid}/status").read_text()
+                expect(_cpus_of(status), CPUS[node], "Cpus_allowed_list of the server")
+            finally:
+                server.send_signal(signal.SIGTERM)
+        expect(server.returncode, 0, "exit code of the server")
+        if seen[int(node)].get(int(near), 0) < 0.9 * sum(seen[int(node)].values()):
+            raise AssertionError(f"the memory of the server on node {node} lies elsewhere: {seen}")
+    return f"50 messages each; pages of anonymous memory by node {seen}"
+
+
+def _talk(server: subprocess.Popen[bytes]) -> None:
+    """Exchange 50 messages with a server that has just been started."""
+    assert server.stdout is not None
+    line = server.stdout.readline().decode()
+    url = re.search(r"ws://\S+", line)
+    assert url is not None, line
+    with connect(url[0]) as client:
+        for number in range(50):
+            client.send(f"{number}" * 100)
+            expect(client.receive(timeout_s=30), f"{number}" * 100, "echo")
+
+
+def _anonymous_pages(process: int) -> dict[int, int]:
+    """Return how many pages of a process's own memory lie on which node: /proc/PID/numa_maps."""
+    found = Counter[int]()
+    for line in Path(f"/proc/{process}/numa_maps").read_text().splitlines():
+        if "anon=" in line:
+            found.update({int(node): int(pages) for node, pages in re.findall(r" N(\d+)=(\d+)", line)})
+    return dict(found)
+
+
+def _cpus_of(status: str) -> tuple[int, ...]:
+    found = re.search(r"^Cpus_allowed_list:\s+(\S+)", status, re.MULTILINE)
+    assert found is not None
+    edges = [part.partition("-") for part in found[1].split(",")]
+    return tuple(cpu for low, _, high in edges for cpu in range(int(low), int(high or low) + 1))
+
+
+CHECKS: Final[tuple[Callable[[], str], ...]] = (
+    topology_is_the_machine_that_qemu_made,
+    getcpu_and_current_node_agree_on_every_cpu,
+    unbound_memory_follows_the_thread_that_touches_it,
+    buffers_land_on_the_node_asked_for_whoever_touches_them,
+    no_preference_means_where_the_thread_runs,
+    pins_hold_move_and_are_put_back,
+    an_absent_node_is_refused,
+    nodes_that_lack_cpus_or_memory_work,
+    executors_run_on_their_node_also_after_a_resize,
+    the_echo_server_runs_pinned_on_each_node,
+    a_cpuset_is_honoured,
+)
+
+
+def main() -> None:
+    """Run every check, say how it went, and switch the machine off."""
+    prepare_system()
+    checks = [*CHECKS, *([huge_pages_are_what_the_statistics_say] if MACHINE["huge_pages"] else [])]
+    print(flush=True)  # the firmware leaves half a line behind
+    results = Counter[str]()
+    for check in checks:
+        start, name = time.monotonic(), check.__name__.replace("_", " ")
+        try:
+            told, verdict = check(), "ok"
+        except BaseException as error:
+            traceback.print_exc()
+            told, verdict = f"{type(error).__name__}: {error}", "FAILED"
+        results[verdict] += 1
+        told = " ".join(told.split())
+        print(f"{verdict}: {name}: {told} [{time.monotonic() - start:.1f} s]", flush=True)
+    print(f"through: {results['ok']} held, {results['FAILED']} failed", flush=True)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    finally:
+        os.sync()
+        ctypes.CDLL(None).reboot(0x4321FEDC)  # reboot(2), LINUX_REBOOT_CMD_POWER_OFF
