@@ -199,4 +199,13 @@ def _check_memory(played: Played, end: Server | Client) -> None:
         played.faults.append(f"{in_use_count} leases were never returned")
 
 
-__all__ = ["AGENT", "CONCURRENCY", "DEFLATE_CASES", "HINT_CASES", "Selection", "client_selections", "play_client", "play_server"]
+__all__ = [
+    "AGENT",
+    "CONCURRENCY",
+    "DEFLATE_CASES",
+    "HINT_CASES",
+    "Selection",
+    "client_selections",
+    "play_client",
+    "play_server",
+]
