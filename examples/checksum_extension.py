@@ -21,7 +21,7 @@ from typing import Final
 
 from hioload_ws import Connection, Message, Server, connect
 from hioload_ws.api.errors import HandshakeFailed, ProtocolViolation
-from hioload_ws.api.extension import Extension, ExtensionAnswer, ExtensionParameters
+from hioload_ws.api.extension import Extension, ExtensionAnswer, ExtensionFactory, ExtensionParameters
 from hioload_ws.api.message import MessageKind
 from hioload_ws.api.types import ReadableMemory
 from hioload_ws.protocol import PermessageDeflate
@@ -103,7 +103,7 @@ def make_server() -> Server:
 
 def main() -> None:
     """Send a message there and back, with its checksum, compressed."""
-    extensions = [Checksum(), PermessageDeflate()]
+    extensions: list[ExtensionFactory] = [Checksum(), PermessageDeflate()]
     with make_server().background() as url, connect(url, extensions=extensions) as connection:
         for text in ("hello", "hello " * 1000):
             connection.send(text)

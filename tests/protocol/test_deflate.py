@@ -162,6 +162,19 @@ def test_a_message_at_the_limit_passes_and_one_byte_more_is_1009() -> None:
         assert received(extension(), *pieces, max_bytes=size) == payload
 
 
+def test_what_zlib_still_has_to_say_when_all_is_read_is_not_forgotten() -> None:
+    # A match that crosses the end of a step, as the last thing of a piece: nothing of it is left to be read.
+    for size in (65536, 65537, 65536 + 100, 65536 + 257):
+        encoded = raw(bytes(size))
+        for cut in range(len(encoded) - 6, len(encoded)):
+            end = extension()
+            end.begin(BINARY, RSV1)
+            first = bytes(end.decode(encoded[:cut], False, MIB))
+            assert first + bytes(end.decode(encoded[cut:], True, MIB)) == bytes(size)
+            judge = zlib.decompressobj(-15)
+            assert first == judge.decompress(encoded[:cut])
+
+
 @pytest.mark.parametrize("direction", [FULL, FRESH])
 def test_a_bomb_costs_no_more_memory_than_the_limit(direction: Direction) -> None:
     bomb = raw(bytes(64 * MIB))
