@@ -21,6 +21,8 @@ from typing import Final
 CORPUS: Final = Path(__file__).with_name("corpus")
 MAX_INPUT_BYTES: Final = 4096
 MAX_PARENTS: Final = 400
+MAX_SIGNATURES: Final = 20_000
+"""What comes after so many is not told apart any more: memory is bounded."""
 
 _TERM: Final = re.compile(r"\s*(b\"(?:[^\"\\]|\\.)*\")(?:\s*\*\s*(\d+))?\s*(?:\+|$)")
 _EDGES: Final = bytes((0, 1, 2, 8, 9, 10, 13, 32, 0x7D, 0x7E, 0x7F, 0x80, 0x81, 0x82, 0x88, 0x89, 0xBF, 0xC0, 0xED,
@@ -71,14 +73,13 @@ class Mutator:
 
     def tell(self, signature: Hashable) -> None:
         """Say what the last input led to."""
-        if signature in self._seen:
+        if signature in self._seen or len(self._seen) == MAX_SIGNATURES:
             return
+        self._seen.add(signature)
         if len(self._parents) < MAX_PARENTS:
             self._parents.append(self._input)
         else:  # Invariant: the seeds stay, and memory is bounded
             self._parents[self._seed_count + int(self._random() * (MAX_PARENTS - self._seed_count))] = self._input
-        if len(self._seen) < 100 * MAX_PARENTS:
-            self._seen.add(signature)
 
     def _parent(self) -> bytes:
         return self._parents[int(self._random() * len(self._parents))]
@@ -147,4 +148,4 @@ _MUTATIONS: Final[tuple[Callable[[Mutator, bytearray], None], ...]] = (
     Mutator._cut,
 )
 
-__all__ = ["CORPUS", "MAX_INPUT_BYTES", "MAX_PARENTS", "Mutator", "load_seeds", "parse_seed"]
+__all__ = ["CORPUS", "MAX_INPUT_BYTES", "MAX_PARENTS", "MAX_SIGNATURES", "Mutator", "load_seeds", "parse_seed"]

@@ -15,7 +15,7 @@ input is cut follows from its checksum, so that the input alone repeats a findin
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence, Sized
 from typing import Final, Protocol
 
 from hioload_ws.api.codec import CloseReceived, CodecEvent, PingReceived, PongReceived, Role, ViolationDetected
@@ -90,7 +90,7 @@ class CodecTarget:
             raise Finding(f"cut: {cut!r}, whole: {whole!r}")
         if self._pool.stats().in_use_count:
             raise Finding("a lease is left")
-        return tuple((event[0], event[1] if event[0] != "message" else len(str(event[2])) >> 5) for event in whole[:6])
+        return tuple(map(_shape_of_event, whole[:6]))
 
     def close(self) -> None:
         """Close the pool."""
@@ -153,6 +153,12 @@ def _drive(codec: WebSocketCodec, events: Sequence[CodecEvent], outcome: list[Ou
         else:
             raise Finding(f"an event that nobody knows: {event!r}")
         codec.answer(event)
+
+
+def _shape_of_event(event: Outcome) -> Outcome:
+    """Return an event without its data: codes and kinds stay, of bytes and text there is only the magnitude."""
+    name, *rest = event
+    return name, *(_magnitude(each) if isinstance(each, bytes | str) else each for each in rest)
 
 
 def _without_codes(outcome: list[Outcome]) -> list[Outcome]:
@@ -230,7 +236,7 @@ class UriTarget:
         again = parse_uri(f"{'wss' if uri.secure else 'ws'}://{uri.host_header}{uri.resource}")
         if (again.secure, again.host, again.port, again.resource) != (uri.secure, uri.host, uri.port, uri.resource):
             raise Finding(f"{uri!r} reads back as {again!r}")
-        return "accepted", uri.secure, ":" in uri.host, len(uri.host) >> 3, len(uri.resource) >> 3
+        return "accepted", uri.secure, ":" in uri.host, _magnitude(uri.host), _magnitude(uri.resource)
 
     def close(self) -> None:
         """Nothing is held."""
@@ -251,7 +257,7 @@ class ExtensionsTarget:
         answers, agreed = accept_offers(listed, _DEFLATES[:1])
         close_all(agreed)
         parse_extensions([render_extensions(answers)] if answers else [])
-        return "accepted", len(listed), tuple(map(_shape, listed[:2])), tuple(map(_shape, answers))
+        return "accepted", _magnitude(listed), tuple(map(_shape, listed[:2])), tuple(map(_shape, answers))
 
     def close(self) -> None:
         """Nothing is held."""
@@ -262,8 +268,12 @@ def _shape(listed: ListedExtension) -> tuple[int, bool]:
     try:
         PermessageDeflate().accept_answer(parameters)
     except HandshakeFailed:
-        return len(parameters), False
-    return len(parameters), True
+        return _magnitude(parameters), False
+    return _magnitude(parameters), True
+
+
+def _magnitude(something: Sized) -> int:
+    return len(something).bit_length()
 
 
 TARGETS: Final[dict[str, Callable[[], Target]]] = {

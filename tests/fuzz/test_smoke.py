@@ -14,7 +14,7 @@ import pytest
 from hioload_ws.api.codec import Role
 from hioload_ws.protocol.receiver import Receiver
 from tests.fuzz import worker
-from tests.fuzz.mutator import CORPUS, MAX_INPUT_BYTES, MAX_PARENTS, Mutator, load_seeds, parse_seed
+from tests.fuzz.mutator import CORPUS, MAX_INPUT_BYTES, MAX_PARENTS, MAX_SIGNATURES, Mutator, load_seeds, parse_seed
 from tests.fuzz.targets import TARGETS, CodecTarget, Finding, cut_by
 from tests.fuzz.worker import Job, repeat, work
 
@@ -103,6 +103,13 @@ def test_more_signatures_than_there_is_room_for_then_the_pool_stays_bounded() ->
         signature: Hashable = number
         mutator.tell(signature)
     assert mutator.signature_count == 3 * MAX_PARENTS
+
+
+def test_more_signatures_than_are_told_apart_then_memory_stays_bounded() -> None:
+    mutator = Mutator([b"x"], random.Random(0))
+    for number in range(MAX_SIGNATURES + 100):
+        mutator.tell(number)
+    assert mutator.signature_count == MAX_SIGNATURES
 
 
 def test_pieces_then_they_are_the_input() -> None:
