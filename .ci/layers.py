@@ -281,6 +281,8 @@ def check_init_files(modules: list[Module]) -> Iterator[Fault]:
             body = body[1:]
         for node in body:
             targets = node.targets if isinstance(node, ast.Assign) else []
+            if isinstance(node, ast.AnnAssign):
+                targets = [node.target]
             named = targets and all(getattr(each, "id", "") in allowed for each in targets)
             if not named and not isinstance(node, (ast.Import, ast.ImportFrom)):
                 names = " and ".join(sorted(allowed))
