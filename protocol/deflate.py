@@ -19,8 +19,8 @@ make one: raw, it refuses 8. Declining would be legal; instead we look for match
 (``Z_RLE``), which keeps to any window.
 
 *Trust.* A kilobyte may inflate to a megabyte, so inflating goes in steps and stops at the limit, with what was
-made until then, an eighth for growing and a step or two (1009). A stream that is not DEFLATE, or ends inside a block, is 1007: the frames
-were right, what they carry is not what RSV1 says it is. The RFC leaves the code open.
+made until then, an eighth for growing and a step or two (1009). A stream that is not DEFLATE, or ends inside a
+block, is 1007: the frames were right, what they carry is not what RSV1 says it is. The RFC leaves the code open.
 """
 
 from __future__ import annotations

@@ -39,7 +39,9 @@ def test_a_node_that_is_not_served_is_answered_with_the_nearest_that_is() -> Non
 @pytest.mark.parametrize(
     ("allowed", "node"), [([2, 3], 1), ([0], 0), ([0, 2], 0), ([], 0), (None, 0), ([99], 0)]
 )
-def test_without_the_call_the_affinity_mask_decides_or_the_first_node(allowed: list[int] | None, node: int) -> None:
+def test_without_the_call_the_affinity_mask_decides_or_the_first_node(
+    allowed: list[int] | None, node: int
+) -> None:
     kernel = FakeKernel()
     kernel.refuse("getcpu", errno.ENOSYS)
     current = CurrentNode(TWO, kernel, allowed=lambda: allowed)

@@ -59,11 +59,17 @@ WITH_CPUS: Final = [node for node in NODES if CPUS[node]]
 def prepare_system() -> None:
     """Mount what the library reads, and bring up the loopback interface."""
     libc = ctypes.CDLL(None, use_errno=True)
-    for kind, target in ((b"proc", b"/proc"), (b"sysfs", b"/sys"), (b"devtmpfs", b"/dev"), (b"tmpfs", b"/tmp")):
+    for kind, target in {
+        b"proc": b"/proc",
+        b"sysfs": b"/sys",
+        b"devtmpfs": b"/dev",
+        b"tmpfs": b"/tmp",
+        b"cgroup2": b"/sys/fs/cgroup",
+    }.items():
         libc.mount(kind, target, kind, 0, None)
-    libc.mount(b"cgroup2", b"/sys/fs/cgroup", b"cgroup2", 0, None)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as anything:
-        fcntl.ioctl(anything, 0x8914, struct.pack("16sH14x", b"lo", 0x1 | 0x40))  # SIOCSIFFLAGS: up, running
+        up_and_running = 0x1 | 0x40
+        fcntl.ioctl(anything, 0x8914, struct.pack("16sH14x", b"lo", up_and_running))  # SIOCSIFFLAGS
 
 
 def expect(seen: object, wanted: object, what: str) -> None:

@@ -1,9 +1,9 @@
 """An initramfs that holds a Python, this library and one script: all that a guest machine needs.
 
 The kernel unpacks a cpio archive into memory and runs ``/init`` from it (Linux:
-Documentation/driver-api/early-userspace/buffer-format.rst). The archive is written here, since the format is one header per file, and nothing is
-compressed, since an emulated CPU would take longer to unpack than to read. ``/init`` is a Python script: no
-shell, no busybox, nothing to install.
+Documentation/driver-api/early-userspace/buffer-format.rst). The archive is written here, since the format is
+one header per file, and nothing is compressed, since an emulated CPU would take longer to unpack than to
+read. ``/init`` is a Python script: no shell, no busybox, nothing to install.
 
 The interpreter is the one that runs this, copied to the same paths with the libraries that ldd(1) names; its
 compiled modules go with it and keep their times, so that the guest does not compile.
@@ -33,7 +33,7 @@ _LINKED: Final = re.compile(r"(?:=> )?(/\S+) \(0x")
 
 
 class Archive:
-    """Writes a cpio archive of the kind that Linux calls newc: a header in hexadecimal, a name, the content."""
+    """Writes a cpio archive of the kind called newc: a header in hexadecimal, a name, the content."""
 
     def __init__(self, out: BinaryIO) -> None:
         self._out = out

@@ -26,8 +26,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-from image import write_image
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+from tests.numa.image import write_image
 
 MISSING: Final = 3
 LIMIT_S: Final = 170
@@ -158,7 +158,7 @@ def missing(kernel: Path | None) -> list[str]:
     if shutil.which(_QEMU) is None:
         absent.append(f"{_QEMU} (Debian, Ubuntu: apt-get install qemu-system-x86)")
     if kernel is None or not os.access(kernel, os.R_OK):
-        absent.append("a Linux kernel to boot: --kernel FILE or NUMA_KERNEL=FILE (Debian: linux-image-cloud-amd64)")
+        absent.append("a Linux kernel: --kernel FILE or NUMA_KERNEL=FILE (Debian: linux-image-cloud-amd64)")
     return absent
 
 
