@@ -11,12 +11,11 @@ from itertools import count
 from hioload_ws import Connection, Message, Server
 from hioload_ws.api import Handler
 
-MOST_PER_SECOND = 5
-SECOND_NS = 1_000_000_000
+MOST_PER_SECOND, SECOND_NS = 5, 1_000_000_000
 
 
 def numbered(handler: Handler) -> Handler:
-    """Middleware: give every message a number that the handlers inside can write into their logs."""
+    """Middleware: give every message a number."""
     numbers = count(1)
 
     def call(connection: Connection, message: Message) -> None:
