@@ -174,10 +174,11 @@ class SimNetwork:
         What ``Client.start`` raises passes through.
         """
 
-        def turn() -> None:
-            client.turn(None)
+        def turn() -> int:
+            work_count = client.turn(None)
             if client.ended:
                 client.close()
+            return work_count
 
         first = len(self._pollers)
         client.start()
@@ -261,7 +262,7 @@ class SimNetwork:
         del self._ends[end.known_handle]
         del self.world.sources[end.known_handle]
 
-    def _adopt(self, first: int, turn: Callable[[], object]) -> None:
+    def _adopt(self, first: int, turn: Callable[[], int]) -> None:
         made = self._pollers[first:]
         if len(made) != 1:
             raise InvalidArgument("it was not made with the seams of a host of this network", pollers=len(made))

@@ -80,7 +80,7 @@ class World:
         self._events: list[tuple[Nanoseconds, int, Callable[[object], object], object]] = []
         self._deadlines: list[tuple[Nanoseconds, int, Watcher]] = []
         self._ready: deque[Watcher] = deque()
-        self._turns: dict[Watcher, Callable[[], object]] = {}
+        self._turns: dict[Watcher, Callable[[], int]] = {}
         self._waiting: list[Watcher] = []
         self._looked_around = False
         self._digest = hashlib.sha256()
@@ -91,8 +91,8 @@ class World:
         self._sequence += 1
         heapq.heappush(self._events, (when_ns, self._sequence, function, argument))
 
-    def adopt(self, watcher: Watcher, turn: Callable[[], object]) -> None:
-        """From now on call ``turn()`` whenever its poller has something for it. It must not wait."""
+    def adopt(self, watcher: Watcher, turn: Callable[[], int]) -> None:
+        """From now on call ``turn()`` whenever its poller has something for it; it returns the work done."""
         self._turns[watcher] = turn
         self.mark(watcher)
 
@@ -200,10 +200,10 @@ class World:
         if turn is None or watcher.turning:
             return
         self.turn_count += 1
-        self._looked_around = False
         watcher.turning, watcher.has_polled = True, False
         try:
-            turn()
+            if turn():
+                self._looked_around = False
         finally:
             watcher.turning = False
         deadline_ns = watcher.deadline_ns
@@ -229,6 +229,7 @@ class World:
             return False
         when_ns = min(moments)
         self.clock.advance(max(when_ns - now_ns, 0))
+        self._looked_around = False
         while deadlines and deadlines[0][0] <= when_ns:
             deadline_ns, _, watcher = heapq.heappop(deadlines)
             if watcher.deadline_ns == deadline_ns:
