@@ -100,7 +100,7 @@ def test_metrics_page_then_it_shows_ours_and_the_servers() -> None:
         with urllib.request.urlopen(page, timeout=PATIENCE_S) as response:
             text = response.read().decode()
             assert response.headers["Content-Type"].startswith("text/plain; version=0.0.4")
-    for line in ("shop_orders_total 1", "shop_orders_waiting 1.0", 'shop_order_bytes_bucket{le="10"} 1'):
+    for line in ("shop_orders_total 1", "shop_orders_waiting 1.0", 'shop_order_bytes_bucket{le="10.0"} 1'):
         assert f"\n{line}\n" in text
     assert "\nhioload_messages_received_total 1\n" in text
 
