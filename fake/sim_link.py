@@ -72,7 +72,7 @@ class Link:
         """
         latency_ns = self._latency_ns if latency_ns is None else latency_ns
         jitter_ns = self._jitter_ns if jitter_ns is None else jitter_ns
-        if latency_ns < 1 or jitter_ns < 0 or (bandwidth_bytes_per_s or 1) < 1:
+        if latency_ns < 1 or jitter_ns < 0 or (bandwidth_bytes_per_s is not None and bandwidth_bytes_per_s < 1):
             raise InvalidArgument(
                 "latency and bandwidth are 1 or more, jitter 0 or more",
                 latency_ns=latency_ns,
