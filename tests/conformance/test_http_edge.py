@@ -8,6 +8,7 @@ follows on it, a second request say, is never looked at. What is not refused has
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -15,7 +16,7 @@ import pytest
 from hioload_ws.adapters import Server
 from hioload_ws.api.connection import Connection
 from hioload_ws.api.message import Message
-from tests.faults.wire import KEY, TEXT, Wire, accept_of, close_frame, frame
+from tests.faults.wire import KEY, LIMIT_S, TEXT, Wire, accept_of, close_frame, frame
 
 START = b"GET /chat HTTP/1.1\r\n"
 HOST = b"Host: h\r\n"
@@ -124,13 +125,23 @@ ACCEPTED: list[tuple[str, bytes]] = [
 
 
 @pytest.fixture(scope="module")
-def port() -> Iterator[int]:
-    """Return the port of a live server that echoes under /chat and says what it made of names under /files."""
-    server = Server("127.0.0.1", 0)
-    server.route("/chat")(_echo)
-    server.route("/files/:name")(_tell_name)
-    with server.background() as url:
-        yield int(url.rpartition(":")[2])
+def server() -> Iterator[Server]:
+    """Return a live server that echoes under /chat and says what it made of names under /files."""
+    made = Server("127.0.0.1", 0)
+    made.route("/chat")(_echo)
+    made.route("/files/:name")(_tell_name)
+    with made.background():
+        yield made
+
+
+@pytest.fixture
+def port(server: Server) -> Iterator[int]:
+    """Return the server's port; after the test no connection is left, within a time limit."""
+    yield int(server.url.rpartition(":")[2])
+    limit = time.monotonic() + LIMIT_S
+    while server.connection_count:
+        assert time.monotonic() < limit, "a connection was kept"
+        time.sleep(0.001)
 
 
 def _echo(connection: Connection, message: Message) -> None:
