@@ -290,6 +290,10 @@ def test_what_makes_no_network_is_refused() -> None:
         network.link("a", "b", latency_ns=0)
     with pytest.raises(InvalidArgument):
         network.run_for(-1)
+    stranger = Client("ws://b/", **SimNetwork().host("b").seams)
+    with pytest.raises(InvalidArgument, match="seams"):
+        network.connect(stranger)
+    stranger.close()
     server = Server("server", 9001, registry=network.host("server").registry, clock=network.clock)
     with pytest.raises(InvalidArgument):
         network.serve(server)
