@@ -14,10 +14,13 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from hioload_ws.api.poller import READABLE, Readiness
 from hioload_ws.api.types import Handle
+from hioload_ws.fake import VirtualClock
 from hioload_ws.internal import (
+    CurrentNode,
     Deadline,
     DeadlineWheel,
     Inbox,
+    NodeExecutors,
     PollReactor,
     SystemClock,
     SysTopology,
@@ -103,6 +106,38 @@ def test_timers_that_are_set_and_cancelled(benchmark: BenchmarkFixture) -> None:
 
     benchmark(turns)
     assert len(scheduler) == 0
+
+
+def test_a_hundred_thousand_timers_half_of_them_cancelled(benchmark: BenchmarkFixture) -> None:
+    """Schedule all, cancel every second one, run the rest in virtual time."""
+    ran = [0]
+
+    def run() -> None:
+        ran[0] += 1
+
+    def turns() -> int:
+        clock = VirtualClock()
+        scheduler = TimerScheduler(clock)
+        timers = [scheduler.schedule(number * 7919 % 1_000_003, run) for number in range(100_000)]
+        for timer in timers[::2]:
+            timer.cancel()
+        ran[0] = 0
+        while (deadline_ns := scheduler.next_deadline_ns()) is not None:
+            clock.advance(deadline_ns - clock.now_ns())
+            scheduler.run_due(256)
+        return ran[0]
+
+    assert benchmark(turns) == 50_000
+
+
+def test_asking_for_the_current_node(benchmark: BenchmarkFixture) -> None:
+    topology = SysTopology()
+    assert benchmark(CurrentNode(topology)) in topology.nodes
+
+
+def test_a_task_on_a_node(benchmark: BenchmarkFixture) -> None:
+    with NodeExecutors(SysTopology(), 1) as executors:
+        assert benchmark(lambda: executors.submit(lambda: 7).result()) == 7
 
 
 def test_a_deadline_that_moves_with_every_message(benchmark: BenchmarkFixture) -> None:

@@ -17,9 +17,12 @@ from __future__ import annotations
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
+from hioload_ws.internal.memory_policy import MemoryPolicy
 from hioload_ws.pool.buffer_pool import SlabBufferPool
+from hioload_ws.pool.node_pools import node_pools
 from hioload_ws.pool.object_pool import RecyclingPool
 from hioload_ws.pool.ring import MpmcRing, SpscRing
+from hioload_ws.pool.slab import PageSource
 
 TURNS = 100
 
@@ -49,6 +52,24 @@ def test_acquire_and_release_by_leak_level(benchmark: BenchmarkFixture, level: s
 
         benchmark(turns)
         assert (pool.stats().in_use_count, list(pool.leaks())) == (0, [])
+
+
+def test_acquire_and_release_where_the_thread_runs(benchmark: BenchmarkFixture) -> None:
+    """Through the pools of all nodes: one system call more than from a pool that is known."""
+    with node_pools(leaks="disabled") as pools:
+
+        def turns() -> None:
+            for _ in range(100):
+                pools.acquire(4096).release()
+
+        benchmark(turns)
+        assert pools.stats().in_use_count == 0 and pools.stats().acquired_count % 100 == 0
+
+
+def test_map_and_bind_a_slab(benchmark: BenchmarkFixture) -> None:
+    """The price of binding: one system call per slab, none per buffer."""
+    source = PageSource(bind=MemoryPolicy().bind)
+    assert benchmark(source.map, 2 << 20).binding in ("bound", "refused")
 
 
 def test_slice_and_release(benchmark: BenchmarkFixture) -> None:

@@ -6,6 +6,7 @@ import functools
 import os
 import random
 import threading
+from collections.abc import Callable, Iterable
 from functools import partial
 
 import pytest
@@ -128,7 +129,7 @@ class Masks:
 
 
 def test_every_worker_is_pinned_to_its_node_those_that_a_resize_starts_too() -> None:
-    topology = FakeTopology.parse("2x2, nodes 0,4, cpus 0-1,8-9, offline 9, memory-only 1")
+    topology = FakeTopology.parse("2x2, nodes 0,4,5, cpus 0-1,8-9, offline 9, memory-only 1")
     masks = Masks(0, 1, 8)
     together = threading.Barrier(3)
 

@@ -87,6 +87,20 @@ def test_the_page_kind_is_the_least_that_any_node_got() -> None:
                 assert manager.stats().page_kind == "normal"
 
 
+def test_the_binding_is_the_least_that_any_node_with_memory_got() -> None:
+    def pool_of(node: NodeId) -> BufferPool:
+        return SlabBufferPool(PageSource(node, bind=lambda mapping, where: where == 4), leaks="disabled")
+
+    with NodeBufferPools(NODES, pool_of, current_node=Thread().current_node) as manager:
+        assert manager.stats().binding == "first-touch"
+        with manager.acquire(10, NodeId(4)):
+            assert manager.stats().binding == "bound"
+            with manager.acquire(10, NodeId(0)):
+                stats = manager.stats()
+                assert stats.binding == "refused"
+                assert {node: part.binding for node, part in stats.nodes.items()} == {0: "refused", 4: "bound"}
+
+
 def test_close_closes_every_pool_and_may_be_repeated() -> None:
     manager = NodeBufferPools(NODES, plain_pool, current_node=Thread().current_node)
     manager.close()
