@@ -17,8 +17,9 @@ def echo(connection: Connection, message: Message) -> None:
 
 @app.route("/rooms/:room")
 def talk(connection: Connection, message: Message) -> None:
-    line = f"[{connection.params['room']}] {message.text}"
-    app.broadcast(line, exclude=[connection])  # the frame is built once for all
+    room = connection.params["room"]
+    others = [each for each in app.connections if each.params.get("room") == room and each is not connection]
+    app.broadcast(message, among=others)  # the frame is built once for all
 
 
 app.run()  # until SIGINT or SIGTERM; then it drains and returns

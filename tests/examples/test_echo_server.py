@@ -7,6 +7,8 @@ import threading
 import time
 from pathlib import Path
 
+import pytest
+
 from hioload_ws import Server, connect
 from hioload_ws.api import InvalidState
 
@@ -50,11 +52,17 @@ def test_the_program_echoes_and_tells_the_others() -> None:
     thread.start()
     app, url = url_of(names)
     try:
-        with connect(f"{url}/echo") as echo, connect(f"{url}/rooms/blue") as room:
+        with (
+            connect(f"{url}/echo") as echo,
+            connect(f"{url}/rooms/blue") as room,
+            connect(f"{url}/rooms/blue") as friend,
+        ):
             echo.send(b"bytes")
             assert echo.receive(PATIENCE_S) == b"bytes"
             room.send("news")
-            assert echo.receive(PATIENCE_S) == "[blue] news"
+            assert friend.receive(PATIENCE_S) == "news"
+            with pytest.raises(TimedOut):
+                echo.receive(0)
     finally:
         app.shutdown()
         thread.join(PATIENCE_S)
