@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from hioload_ws import Server, connect
+from hioload_ws import Server, TimedOut, connect
 from hioload_ws.api import InvalidState
 
 REPOSITORY = Path(__file__).resolve().parents[2]
