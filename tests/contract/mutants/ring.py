@@ -1,158 +1,181 @@
-"""Broken rings, each with the requirement that has to notice, and odd ones that are right.
+"""Broken rings and unusual ones.
 
-All are made from one small ring over a deque. It is as plain as a ring can be, so that what differs is what is
-wrong.
+``Correct`` is as plain as a ring can be, and right (one operation of a deque is one step). The mutants differ
+from it in a line or two. The races among them are the classical ones of algorithms that were carried over from
+C: an index that is read, changed and written back.
 """
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Iterable
+from typing import Literal
 
 from ...api.errors import InvalidArgument
-from ...api.ring import EMPTY
-from ...internal.inbox import Inbox
+from ...api.ring import EMPTY, Empty
 from ..mutation import Gallery
-from ..suites.ring import RingContract
+from ..suites.ring import MpmcRingContract, RingContract
 
-GALLERY = Gallery(RingContract)
+GALLERY = Gallery(RingContract, MpmcRingContract)
 
 
-class PlainRing:
-    """A ring for one thread at a time. What the mutants are made from."""
+class Correct:
+    """A ring for any number of threads: permits and items, as in ``pool/ring.py`` but without its shortcuts."""
 
     def __init__(self, capacity: int) -> None:
-        if capacity < 1:
-            raise InvalidArgument("a capacity is 1 or more", capacity=capacity)
-        self.size = capacity
+        self._capacity = capacity
         self.items: deque[object] = deque()
+        self.permits: deque[None] = deque([None] * capacity)
 
     @property
     def capacity(self) -> int:
-        """Most items it holds."""
-        return self.size
+        return self._capacity
 
     def __len__(self) -> int:
         return len(self.items)
 
     def try_enqueue(self, item: object) -> bool:
-        """Append the item, or refuse it."""
-        if len(self.items) >= self.size:
+        try:
+            self.permits.pop()
+        except IndexError:
             return False
         self.items.append(item)
         return True
 
-    def try_dequeue(self) -> object:
-        """Take the oldest item, or ``EMPTY``."""
-        return self.items.popleft() if self.items else EMPTY
+    def try_dequeue(self) -> object | Literal[Empty.EMPTY]:
+        try:
+            item = self.items.popleft()
+        except IndexError:
+            return EMPTY
+        self.permits.append(None)
+        return item
 
     def enqueue_batch(self, items: Iterable[object]) -> int:
-        """Append items until one does not fit."""
+        source = iter(items)
         count = 0
-        iterator = iter(items)
-        while len(self.items) < self.size:
+        while True:
             try:
-                self.items.append(next(iterator))
+                self.permits.pop()
+            except IndexError:
+                return count
+            try:
+                item = next(source)
             except StopIteration:
-                break
+                self.permits.append(None)
+                return count
+            except BaseException:
+                self.permits.append(None)
+                raise
+            self.items.append(item)
             count += 1
-        return count
 
     def dequeue_batch(self, max_items: int) -> list[object]:
-        """Take up to ``max_items`` of the oldest."""
         if max_items < 0:
             raise InvalidArgument("max_items is 0 or more", max_items=max_items)
-        return [self.items.popleft() for _ in range(min(max_items, len(self.items)))]
+        found: list[object] = []
+        while len(found) < max_items and (item := self.try_dequeue()) is not EMPTY:
+            found.append(item)
+        return found
 
 
 @GALLERY.mutant("RNG-01", "rounds its capacity up to a power of two")
-class RoundedUp(PlainRing):
-    """Capacity 3 becomes 4."""
-
+class RoundsUp(Correct):
     def __init__(self, capacity: int) -> None:
         super().__init__(1 << (capacity - 1).bit_length())
 
 
 @GALLERY.mutant("RNG-02", "answers None when it is empty")
-class NoneWhenEmpty(PlainRing):
-    """``None`` may be an item."""
+class AnswersNone(Correct):
+    def try_dequeue(self) -> object:
+        item = super().try_dequeue()
+        return None if item is EMPTY else item
+
+
+@GALLERY.mutant("RNG-02", "waits for an item when it is empty", hangs=True)
+class WaitsWhenEmpty(Correct):
+    def __init__(self, capacity: int) -> None:
+        super().__init__(capacity)
+        self._closed = threading.Event()
 
     def try_dequeue(self) -> object:
-        return self.items.popleft() if self.items else None
+        if not self.items:
+            self._closed.wait(60)
+        return super().try_dequeue()
+
+    def close(self) -> None:
+        self._closed.set()
 
 
-@GALLERY.mutant("RNG-03", "gives out the newest item first")
-class Stack(PlainRing):
-    """Last in, first out."""
-
+@GALLERY.mutant("RNG-03", "is a stack")
+class Stack(Correct):
     def try_dequeue(self) -> object:
-        return self.items.pop() if self.items else EMPTY
+        self.items.rotate(1)
+        return super().try_dequeue()
 
 
-@GALLERY.mutant("RNG-04", "makes room by dropping the oldest item")
-class Overwriting(PlainRing):
-    """A ring that never refuses."""
-
+@GALLERY.mutant("RNG-04", "loses the oldest item when it is full")
+class DropsOldest(Correct):
     def try_enqueue(self, item: object) -> bool:
-        if len(self.items) >= self.size:
+        if not self.permits:
             self.items.popleft()
+            self.items.append(item)
+            return False
         return super().try_enqueue(item)
 
 
-@GALLERY.mutant("RNG-05", "keeps a refused item alive")
-class RemembersRefused(PlainRing):
-    """Notes what did not fit."""
+@GALLERY.mutant("RNG-04", "loses the newest item when it is full, and says that it kept it")
+class LosesWhenFull(Correct):
+    def try_enqueue(self, item: object) -> bool:
+        super().try_enqueue(item)
+        return True
 
-    def __init__(self, capacity: int) -> None:
-        super().__init__(capacity)
-        self.refused: list[object] = []
 
+@GALLERY.mutant("RNG-05", "keeps a refused item for the next dequeue to find")
+class KeepsRefused(Correct):
     def try_enqueue(self, item: object) -> bool:
         accepted = super().try_enqueue(item)
         if not accepted:
-            self.refused.append(item)
+            self.refused = item
         return accepted
 
 
-@GALLERY.mutant("RNG-06", "stops after its places were used twice")
-class WornOut(PlainRing):
-    """Counts what has passed, and never back."""
-
+@GALLERY.mutant("RNG-06", "has places that are used once only")
+class UsedOnce(Correct):
     def __init__(self, capacity: int) -> None:
         super().__init__(capacity)
-        self.passed = 0
+        self._left = capacity * 16
 
     def try_enqueue(self, item: object) -> bool:
-        if self.passed >= 2 * self.size + 4:
-            return False
-        self.passed += 1
-        return super().try_enqueue(item)
+        self._left -= 1
+        return self._left >= 0 and super().try_enqueue(item)
 
 
-@GALLERY.mutant("RNG-07", "takes an item that is false for no item")
-class FalseIsNothing(PlainRing):
-    """Tests the item where it should test the length."""
-
+@GALLERY.mutant("RNG-07", "takes None for emptiness")
+class NoneIsEmpty(Correct):
     def try_dequeue(self) -> object:
         item = super().try_dequeue()
-        return item if item else EMPTY
+        return EMPTY if item is None else item
 
 
-@GALLERY.mutant("RNG-08", "remembers the last item that it gave out")
-class Hoarder(PlainRing):
-    """A slot that is not cleared."""
-
-    last: object = None
-
+@GALLERY.mutant("RNG-08", "keeps the last item that it gave out")
+class KeepsLast(Correct):
     def try_dequeue(self) -> object:
-        self.last = super().try_dequeue()
-        return self.last
+        item = super().try_dequeue()
+        if item is not EMPTY:
+            self.last = item
+        return item
 
 
-@GALLERY.mutant("RNG-10", "takes one item too many from the iterator")
-class Greedy(PlainRing):
-    """Looks for room after it has taken the item."""
+@GALLERY.mutant("RNG-09", "accepts a batch as a whole or not at all")
+class AllOrNothing(Correct):
+    def enqueue_batch(self, items: Iterable[object]) -> int:
+        whole = list(items)
+        return super().enqueue_batch(whole) if len(whole) <= len(self.permits) else 0
 
+
+@GALLERY.mutant("RNG-10", "takes an item from the iterator before it looks for room")
+class LooksTooLate(Correct):
     def enqueue_batch(self, items: Iterable[object]) -> int:
         count = 0
         for item in items:
@@ -162,29 +185,231 @@ class Greedy(PlainRing):
         return count
 
 
-@GALLERY.mutant("RNG-11", "gives out one item too few in a batch")
-class Stingy(PlainRing):
-    """An off-by-one at the end."""
-
+@GALLERY.mutant("RNG-11", "takes one more than it was asked for")
+class OneTooMany(Correct):
     def dequeue_batch(self, max_items: int) -> list[object]:
-        return super().dequeue_batch(max(max_items - 1, 0) if max_items >= 0 else max_items)
+        return super().dequeue_batch(max_items + 1 if max_items else 0)
 
 
-@GALLERY.mutant("RNG-12", "takes a negative number for everything")
-class NegativeIsAll(PlainRing):
-    """As a slice would."""
-
+@GALLERY.mutant("RNG-12", "takes a negative count for none")
+class NegativeIsNone(Correct):
     def dequeue_batch(self, max_items: int) -> list[object]:
-        return super().dequeue_batch(len(self.items) if max_items < 0 else max_items)
+        return super().dequeue_batch(max(max_items, 0))
 
 
-@GALLERY.oddball("asks for its items twice before it gives one out")
-class Hesitant(Inbox[object]):
-    """Slow, and right."""
+@GALLERY.mutant("RNG-13", "counts what it ever accepted")
+class CountsForever(Correct):
+    ever = 0
+
+    def try_enqueue(self, item: object) -> bool:
+        accepted = super().try_enqueue(item)
+        self.ever += accepted
+        return accepted
+
+    def __len__(self) -> int:
+        return min(self.ever, self.capacity)
+
+
+@GALLERY.mutant("RNG-14", "swaps two items when a batch meets a ring that is not empty")
+class SwapsSometimes(Correct):
+    def enqueue_batch(self, items: Iterable[object]) -> int:
+        before = len(self.items)
+        count = super().enqueue_batch(items)
+        if before == 1 and count == 2:
+            self.items.append(self.items.popleft())
+        return count
+
+
+class Slots(Correct):
+    """A ring as C has it: slots, a head and a tail. One producer and one consumer, and right."""
+
+    def __init__(self, capacity: int) -> None:
+        super().__init__(capacity)
+        self.slots: list[object] = [None] * capacity
+        self.head = self.tail = 0
+
+    def __len__(self) -> int:
+        return self.tail - self.head
+
+    def put(self, item: object) -> None:
+        self.slots[self.tail % self.capacity] = item
+        self.tail += 1
+
+    def take(self) -> object:
+        place = self.head % self.capacity
+        item, self.slots[place] = self.slots[place], None
+        self.head += 1
+        return item
+
+    def try_enqueue(self, item: object) -> bool:
+        if self.tail - self.head >= self.capacity:
+            return False
+        self.put(item)
+        return True
 
     def try_dequeue(self) -> object:
-        len(self)
-        return super().try_dequeue()
+        return EMPTY if self.tail == self.head else self.take()
+
+    def enqueue_batch(self, items: Iterable[object]) -> int:
+        source = iter(items)
+        count = 0
+        while self.tail - self.head < self.capacity:
+            try:
+                self.put(next(source))
+            except StopIteration:
+                break
+            count += 1
+        return count
 
 
-__all__ = ["GALLERY", "PlainRing"]
+@GALLERY.mutant("RNG-15", "publishes a place before it has written the item")
+class PublishesFirst(Slots):
+    def put(self, item: object) -> None:
+        place = self.tail % self.capacity
+        self.tail += 1
+        self.slots[place] = item
+
+
+@GALLERY.mutant("RNG-15", "publishes an item twice, and takes one back")
+class PublishesTwice(Correct):
+    def try_enqueue(self, item: object) -> bool:
+        if not self.permits:
+            return False
+        self.items.append(item)
+        self.items.append(item)
+        self.items.pop()
+        self.permits.pop()
+        return True
+
+
+@GALLERY.mutant("RNG-16", "frees a place before it has read the item")
+class FreesFirst(Slots):
+    def take(self) -> object:
+        place = self.head % self.capacity
+        self.head += 1
+        item, self.slots[place] = self.slots[place], None
+        return item
+
+
+@GALLERY.mutant("RNG-17", "computes its length from two indices that may belong to different moments")
+class LengthFromTwoMoments(Slots):
+    negative = 0
+
+    def put(self, item: object) -> None:
+        super().put(item)
+        self.negative = -1
+        self.negative = 0
+
+    def __len__(self) -> int:
+        return self.negative or super().__len__()
+
+
+@GALLERY.mutant("RNG-18", "loses a place when an iterable raises")
+class LosesPlace(Correct):
+    def enqueue_batch(self, items: Iterable[object]) -> int:
+        try:
+            return super().enqueue_batch(items)
+        except BaseException:
+            self.permits.pop()
+            raise
+
+
+@GALLERY.mutant("RNG-21", "looks for room and then uses it, with time for another in between")
+class LooksThenUses(Correct):
+    def try_enqueue(self, item: object) -> bool:
+        if len(self.items) >= self.capacity:
+            return False
+        self.items.append(item)
+        if self.permits:
+            self.permits.pop()
+        return True
+
+
+@GALLERY.mutant("RNG-21", "increments a shared tail as C would: two producers write to the same place")
+class SharedTail(Slots):
+    def put(self, item: object) -> None:
+        place = self.tail
+        self.slots[place % self.capacity] = item
+        self.tail = place + 1
+
+
+@GALLERY.mutant("RNG-22", "looks at the oldest item and then removes it, with time for another in between")
+class LooksThenRemoves(Correct):
+    def try_dequeue(self) -> object:
+        if not self.items:
+            return EMPTY
+        item = self.items[0]
+        if self.items and self.items[0] is item:
+            return super().try_dequeue() and item
+        return EMPTY
+
+
+@GALLERY.mutant("RNG-23", "counts the room of a batch once, and another batch counts the same")
+class CountsRoomOnce(Correct):
+    def enqueue_batch(self, items: Iterable[object]) -> int:
+        source = iter(items)
+        count = 0
+        for _ in range(len(self.permits)):
+            try:
+                item = next(source)
+            except StopIteration:
+                break
+            self.items.append(item)
+            if not self.permits:
+                self.items.popleft()
+            else:
+                self.permits.pop()
+            count += 1
+        return count
+
+
+GALLERY.oddball("plain permits and items")(Correct)
+
+
+@GALLERY.oddball("a ring that takes a lock around everything")
+class Locked(Correct):
+    def __init__(self, capacity: int) -> None:
+        super().__init__(capacity)
+        self._lock = threading.RLock()
+
+    def try_enqueue(self, item: object) -> bool:
+        with self._lock:
+            return super().try_enqueue(item)
+
+    def try_dequeue(self) -> object:
+        with self._lock:
+            return super().try_dequeue()
+
+    def enqueue_batch(self, items: Iterable[object]) -> int:
+        with self._lock:
+            return super().enqueue_batch(items)
+
+    def dequeue_batch(self, max_items: int) -> list[object]:
+        with self._lock:
+            return super().dequeue_batch(max_items)
+
+
+@GALLERY.oddball("a ring that says full and empty once too often while somebody else is at it")
+class Shy(Correct):
+    def __init__(self, capacity: int) -> None:
+        super().__init__(capacity)
+        self._guard = threading.Lock()
+
+    def try_enqueue(self, item: object) -> bool:
+        if not self._guard.acquire(blocking=False):
+            return False
+        try:
+            return super().try_enqueue(item)
+        finally:
+            self._guard.release()
+
+    def try_dequeue(self) -> object:
+        if not self._guard.acquire(blocking=False):
+            return EMPTY
+        try:
+            return super().try_dequeue()
+        finally:
+            self._guard.release()
+
+
+__all__ = ["GALLERY"]
