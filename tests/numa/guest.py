@@ -44,6 +44,7 @@ from hioload_ws.internal import (
 )
 from hioload_ws.internal.syscalls import MPOL_BIND
 from hioload_ws.pool import SlabBufferPool, node_pools
+from hioload_ws.pool.slab import MAP_HUGE_2M, map_anonymous
 
 ABSENT: Final = NodeId(9)
 SIZES: Final = (4096, 65536, 1 << 20, 3 << 20)
@@ -259,6 +260,22 @@ def huge_pages_are_what_the_statistics_say() -> str:
     return f"asked, (told, kB of the kernel's page) {seen}"
 
 
+def without_populating_the_same_mapping_would_kill() -> str:
+    """The control: what the kernel reserves for the machine is not there on the node, and a touch is SIGBUS."""
+    poor = next(node for node in WITH_MEMORY if node != MACHINE["huge_pages"]["huge-2m"])
+    child = os.fork()
+    if child == 0:
+        try:
+            mapping = map_anonymous(2 << 20, MAP_HUGE_2M)
+            MemoryPolicy().bind(mapping, poor)
+            mapping[0] = 1
+        finally:
+            os._exit(0)
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    expect(code, -signal.SIGBUS, "end of a process that touches an unpopulated huge page")
+    return f"a child that only bound 2 MiB to node {poor} ended by {signal.Signals(-code).name}"
+
+
 def _kernel_page_kb(address: int) -> int:
     """Return the page size that the kernel shows for the mapping at an address."""
     inside = False
@@ -364,12 +381,16 @@ CHECKS: Final[tuple[Callable[[], str], ...]] = (
     the_echo_server_runs_pinned_on_each_node,
     a_cpuset_is_honoured,
 )
+CHECKS_OF_HUGE_PAGES: Final = (
+    huge_pages_are_what_the_statistics_say,
+    without_populating_the_same_mapping_would_kill,
+)
 
 
 def main() -> None:
     """Run every check, say how it went, and switch the machine off."""
     prepare_system()
-    checks = [*CHECKS, *([huge_pages_are_what_the_statistics_say] if MACHINE["huge_pages"] else [])]
+    checks = [*CHECKS, *(CHECKS_OF_HUGE_PAGES if MACHINE["huge_pages"] else ())]
     print(flush=True)  # the firmware leaves half a line behind
     results = Counter[str]()
     for check in checks:
