@@ -106,7 +106,7 @@ def test_a_stream_keeps_what_it_delivers_in_order_under_any_script(data: st.Data
 
 
 def test_all_faults_of_the_strategy_come_up() -> None:
-    kinds = set()
+    kinds: set[str] = set()
     for seed in range(60):
         faults = Faults()
         any_script(seeded(seed), faults, ["send", "recv"])
