@@ -199,8 +199,8 @@ def connect(
 
     ``timeout_s`` bounds the wait (``None``: the client's ``handshake_timeout_s`` alone does); the rest is as for
     ``Client``. Raises ``InvalidArgument`` for wrong arguments, ``ConnectionLost`` when there is nobody or the
-    peer hung up, ``HandshakeFailed`` with its status when the server refuses, and ``TimedOut``; everything is
-    released then.
+    peer hung up, ``HandshakeFailed`` with status and ``response`` when the server refuses, and ``TimedOut``;
+    everything is released then.
     """
     client = Client(
         url,

@@ -11,8 +11,8 @@
 The thread in ``run`` (or in ``turn``) owns everything; from others there is ``post``. Whoever prefers calls that
 wait to callbacks takes ``connect`` from ``blocking.py``, which is this client turned step by step.
 
-Redirects and proxies are not followed: a response other than 101 is a ``HandshakeFailed`` that carries its
-status, and the caller decides.
+Redirects and proxies are not followed: a response other than 101 is a ``HandshakeFailed`` that carries it
+as ``response``, and the caller decides.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ class ClientOpening(Opening):
         try:
             response = handshake.feed(data)
         except HandshakeFailed as error:
-            self._client.response = handshake.response
+            self._client.response = error.response = handshake.response
             connection.finish(error)
             return
         if response is not None:

@@ -17,7 +17,10 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from .http import Response
 
 
 class ErrorCode(enum.StrEnum):
@@ -183,14 +186,23 @@ class ProtocolViolation(PeerError):
 class HandshakeFailed(PeerError):
     """The opening handshake of RFC 6455 §4 failed.
 
-    ``status`` is the HTTP status code sent or received; 0 where none was.
+    ``status`` is the HTTP status code sent or received; 0 where none was. ``response`` is the head of the
+    response that was received, for its header fields (``Location``, ``WWW-Authenticate``, ``Retry-After``);
+    ``None`` where none was, or none that is complete and well-formed. It is not part of the context, because
+    header fields may hold what does not belong into logs.
     """
 
     code = ErrorCode.HANDSHAKE_FAILED
 
-    def __init__(self, message: str, *, status: int = 0, **context: object) -> None:
+    def __init__(
+        self, message: str, *, status: int = 0, response: Response | None = None, **context: object
+    ) -> None:
         super().__init__(message, status=status, **context)
         self.status = status
+        self.response = response
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (_rebuild, (type(self), self.message, {**self.context, "response": self.response}))
 
 
 class ConnectionLost(PeerError):

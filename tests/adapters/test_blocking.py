@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import socket
 import threading
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from hioload_ws.api import (
     HandshakeFailed,
     InvalidArgument,
     ProtocolViolation,
+    Response,
     TimedOut,
     TransportClosed,
 )
@@ -222,3 +224,17 @@ def test_an_error_in_the_block_closes_politely(url: str) -> None:
         with connect(url) as connection:
             raise Cancelled("enough")
     assert connection.close_code == 1000
+
+
+def test_a_refusal_shows_the_response_and_keeps_it_in_a_pickle() -> None:
+    app = Server("127.0.0.1", 0)
+    answer = Response(401, headers=(("WWW-Authenticate", "Bearer"), ("Location", "/login")))
+    app.on_request(lambda request: answer)
+    with app.background() as url, pytest.raises(HandshakeFailed) as caught:
+        connect(url)
+    response = caught.value.response
+    assert response is not None
+    assert (response.status, response.header("WWW-Authenticate")) == (401, "Bearer")
+    assert response.header("Location") == "/login"
+    assert "Bearer" not in str(caught.value)
+    assert pickle.loads(pickle.dumps(caught.value)).response == response

@@ -213,6 +213,7 @@ def test_a_wrong_response_is_a_failed_handshake(stage: Stage, response: bytes, s
     assert failure.status == status
     response_seen = stage.client.response
     assert (0 if response_seen is None else response_seen.status) == status
+    assert failure.response is response_seen
     assert stage.client.ended
     assert stage.transport.closed
 
