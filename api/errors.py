@@ -194,15 +194,13 @@ class HandshakeFailed(PeerError):
 
     code = ErrorCode.HANDSHAKE_FAILED
 
-    def __init__(
-        self, message: str, *, status: int = 0, response: Response | None = None, **context: object
-    ) -> None:
+    def __init__(self, message: str, *, status: int = 0, **context: object) -> None:
         super().__init__(message, status=status, **context)
         self.status = status
-        self.response = response
+        self.response: Response | None = None
 
     def __reduce__(self) -> tuple[object, ...]:
-        return (_rebuild, (type(self), self.message, {**self.context, "response": self.response}))
+        return (*super().__reduce__(), {"response": self.response})
 
 
 class ConnectionLost(PeerError):
