@@ -389,27 +389,4 @@ class Locked(Correct):
             return super().dequeue_batch(max_items)
 
 
-@GALLERY.oddball("a ring that says full and empty once too often while somebody else is at it")
-class Shy(Correct):
-    def __init__(self, capacity: int) -> None:
-        super().__init__(capacity)
-        self._guard = threading.Lock()
-
-    def try_enqueue(self, item: object) -> bool:
-        if not self._guard.acquire(blocking=False):
-            return False
-        try:
-            return super().try_enqueue(item)
-        finally:
-            self._guard.release()
-
-    def try_dequeue(self) -> object:
-        if not self._guard.acquire(blocking=False):
-            return EMPTY
-        try:
-            return super().try_dequeue()
-        finally:
-            self._guard.release()
-
-
 __all__ = ["GALLERY"]
