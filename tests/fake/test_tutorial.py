@@ -1,6 +1,6 @@
 """How to test a program that uses this library without sockets, threads, sleeps or luck.
 
-Run it with ``pytest examples/test_without_sockets.py``. The program is ``chat``: what one says, all hear, and whoever
+Read it from the top; nothing here is needed elsewhere. The program is ``chat``: what one says, all hear, and whoever
 shouts is shown out. First its handler is tested alone, then the whole of it on a simulated network
 with latency, a partition and a reset, in virtual time.
 """
