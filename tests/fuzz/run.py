@@ -42,18 +42,25 @@ def main(arguments: list[str]) -> int:
         print("\n".join(filter(None, failures)) or "nothing found")
         return 1 if any(failures) else 0
     seed = chosen.seed or os.urandom(4).hex()
-    seconds = chosen.seconds if chosen.inputs is None else None
-    inputs = None if chosen.inputs is None else -(-chosen.inputs // chosen.processes)
-    jobs = [Job(names, f"{seed} {number}", seconds, inputs) for number in range(chosen.processes)]
+    shares = len(names) * chosen.processes
+    seconds = chosen.seconds / len(names) if chosen.inputs is None else None
+    inputs = None if chosen.inputs is None else -(-chosen.inputs // shares)
+    jobs = [
+        Job([name], f"{seed} {number}", seconds, inputs) for name in names for number in range(chosen.processes)
+    ]
     print(f"seed {seed}, {chosen.processes} processes, targets: {', '.join(names)}", flush=True)
     start = time.monotonic()
     limit_s = _STUCK_S + (seconds or (inputs or 0) / _SLOWEST_PER_S)
+    done: list[Done] = []
     # A spawned process has nothing of ours but what it imports, so that its memory is its own.
     with multiprocessing.get_context("spawn").Pool(chosen.processes) as pool:
+        results = pool.imap_unordered(work, jobs)
         try:
-            done = [each for result in pool.map_async(work, jobs).get(limit_s) for each in result]
+            while len(done) < shares and not any(each.failure for each in done):
+                done += results.next(limit_s)
+                print(f"  {done[-1].target}: {done[-1].inputs} inputs in {done[-1].seconds:.1f} s", flush=True)
         except multiprocessing.TimeoutError:
-            print(f"stuck: not done after {limit_s:.0f} s")
+            print(f"stuck: no share of the work was done within {limit_s:.0f} s")
             return 1
     _report(done, time.monotonic() - start)
     failed = [each for each in done if each.failure]
