@@ -17,6 +17,10 @@ LIMIT_S = 60.0
 SMALL = [payload for payload in PAYLOADS if payload.length_bytes <= 65_536]
 
 
+# The foreign end of a connection is closed by a thread of its own, in its own time.
+pytestmark = pytest.mark.keeps("a foreign server's sockets, for a moment")
+
+
 @pytest.fixture
 def url(foreign_server: ForeignServer) -> str:
     return f"ws://127.0.0.1:{foreign_server.port}"

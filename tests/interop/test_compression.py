@@ -25,6 +25,10 @@ KINDS: dict[str, Callable[[], PermessageDeflate]] = {
 }
 
 
+# The foreign end of a connection is closed by a thread of its own, in its own time.
+pytestmark = pytest.mark.keeps("a foreign server's sockets, for a moment")
+
+
 def make_server(factory: PermessageDeflate, **settings: object) -> Server:
     """Return an echo server that compresses, not started."""
     app = Server("127.0.0.1", 0, extensions=[factory], **settings)  # type: ignore[arg-type]  # of a test
