@@ -51,12 +51,11 @@ class Contract:
         cls.suite = cls
         cls.name = name
         cls.requirements = cls.requirements + requirements
-        found = [each for base in reversed(cls.__mro__) for each in vars(base).values()]
-        functions = [each for each in found if isinstance(each, FunctionType)]
-        checks = {id: each for each in functions if (id := checked_id(each)) is not None}
-        refusals = {word: each for each in functions if (word := refused_capability(each)) is not None}
-        cls.checks = MappingProxyType(checks)
-        cls.refusals = MappingProxyType(refusals)
+        own = [each for each in vars(cls).values() if isinstance(each, FunctionType)]
+        checks = {id: each for each in own if (id := checked_id(each)) is not None}
+        refusals = {word: each for each in own if (word := refused_capability(each)) is not None}
+        cls.checks = MappingProxyType({**cls.checks, **checks})
+        cls.refusals = MappingProxyType({**cls.refusals, **refusals})
 
     @classmethod
     def bound(cls, factory: Callable[..., object] | None) -> Self:
