@@ -21,7 +21,7 @@ from __future__ import annotations
 import enum
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from threading import get_ident
 
 from ..api.clock import Clock
@@ -43,9 +43,6 @@ from ..control.probes import ProbeRegistry
 from ..control.registry import ConfigControl
 from ..internal.clock import SystemClock
 from ..internal.faults import ErrorHook, log_error
-from ..internal.inbox import Inbox
-from ..internal.reactor import PollReactor
-from ..pool.buffer_pool import SlabBufferPool
 from ..session.context import ValueContext
 from ..session.store import ShardedSessions
 from ..transport.registry import default_registry
@@ -56,9 +53,10 @@ from .broadcast import broadcast
 from .connection import WebSocketConnection
 from .door import Door
 from .hub import ConnectionSettings, Hub, ns
+from .placement import Machine, Placement
 from .roles import Host
 from .server_sessions import InheritingContexts, SessionDesk
-from .settings import apply_settings, handshake_config, listen
+from .settings import apply_settings, handshake_config, listen, make_reactor
 from .signals import signals_call
 from .tls import ServerTls, server_context
 from .tracing import ConnectionSpans
@@ -96,6 +94,7 @@ class Server(Application, Host):
         registry: TransportRegistry | None = None,
         clock: Clock | None = None,
         poller: Callable[[], Poller] | None = None,
+        machine: Machine | None = None,
         tracer: Tracer | None = None,
         on_error: ErrorHook = log_error,
         **settings: object,
@@ -105,9 +104,10 @@ class Server(Application, Host):
         ``host`` and ``port`` (0: the system chooses), or ``unix``, say where to listen; ``tls`` is a context or
         the paths of certificate and key. ``settings`` are fields of ``ServerConfig`` and replace those of
         ``config``. ``extensions`` are accepted where a client offers them, whatever the configuration becomes.
-        ``tracer`` gets a span per connection, ``on_error`` what handlers and hooks raise. ``registry``, ``clock``
-        and ``poller`` (a function that makes one) are seams for other transports and other time. Raises
-        ``InvalidArgument`` naming every setting that is unknown or wrong, and for an extension that is there twice.
+        ``tracer`` gets a span per connection, ``on_error`` what handlers and hooks raise. ``registry``, ``clock``,
+        ``poller`` (a function that makes one) and ``machine`` are seams for other transports, time and hardware.
+        Raises ``InvalidArgument`` naming every setting that is unknown or wrong, and for an extension that is there
+        twice; for ``node`` and ``cpu`` as ``Placement``.
         """
         super().__init__(middleware)
         places = {"host": host, "port": port, "unix_path": unix}
@@ -122,8 +122,9 @@ class Server(Application, Host):
         self._make_poller = poller
         self._on_error = on_error
         self._spans = None if tracer is None else ConnectionSpans(tracer)
-        limits = self.config
-        self.pool = SlabBufferPool(limit_bytes=limits.pool_limit_bytes, leaks=limits.leaks)
+        self.placement = Placement(self.config, machine)
+        """Where its thread runs and its memory lies."""
+        self.pool = self.placement.make_pool(self.config)
         """Where payload memory comes from."""
         self.context = ValueContext(self._clock)
         """Values of the server; what is propagated here is in the context of every session begun later."""
@@ -181,14 +182,7 @@ class Server(Application, Host):
                 raise InvalidState("a server starts once", state=self._phase.value)
             config = self.config
             use_accelerators(config.mask_accelerator)
-            reactor = PollReactor(
-                None if self._make_poller is None else self._make_poller(),
-                self._clock,
-                Inbox(config.inbox_capacity),
-                budget=config.reactor_budget,
-                spin_ns=config.spin_us * 1000,
-                on_error=self.report,
-            )
+            reactor = make_reactor(config, self._make_poller, self._clock, self.report)
             hub: Hub | None = None
             try:
                 settings = ConnectionSettings.from_config(config)
@@ -203,15 +197,18 @@ class Server(Application, Host):
                 reactor.close()
                 raise
             self._hub = hub
+            self.control.on_reload(self.placement.follow)
             self.control.on_reload(lambda old, new: apply_settings(hub, door, new))
             observe(self.metrics, self.probes, hub, self.pool, self.sessions)
+            self.probes.register_probe("placement", self.placement.state)
             self._phase = _Phase.STARTED
 
     def run(self, *, handle_signals: bool = True) -> None:
         """Start if need be, serve until ``shutdown``, and release everything.
 
-        On the main thread SIGINT and SIGTERM call ``shutdown``, unless ``handle_signals`` is false. Errors as
-        ``start``; ``InvalidState`` when it is running on another thread or has ended.
+        On the main thread SIGINT and SIGTERM call ``shutdown``, unless ``handle_signals`` is false. The thread is
+        kept where ``node`` and ``cpu`` say meanwhile. Errors as ``start`` and ``Placement.held``; ``InvalidState``
+        when it is running on another thread or has ended.
         """
         if self._phase is _Phase.CONFIGURED:
             self.start()
@@ -221,10 +218,7 @@ class Server(Application, Host):
                 raise InvalidState("the server is running already", state=self._phase.value)
             hub.owner_id = get_ident()
         try:
-            if handle_signals:
-                with signals_call(self._ask_to_drain):
-                    hub.reactor.run()
-            else:
+            with self.placement.held(), signals_call(self._ask_to_drain) if handle_signals else nullcontext():
                 hub.reactor.run()
         finally:
             self._release(hub)

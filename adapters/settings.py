@@ -9,12 +9,17 @@ own extensions) is passed along, so that a change leaves it as it was.
 from __future__ import annotations
 
 import ssl
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+from ..api.clock import Clock
 from ..api.extension import ExtensionFactory
+from ..api.poller import Poller
 from ..api.registry import ListenOptions, TransportRegistry
 from ..api.transport import Address, Listener, TcpAddress, UnixAddress
 from ..control.config import ServerConfig
+from ..internal.faults import ErrorHook
+from ..internal.inbox import Inbox
+from ..internal.reactor import PollReactor
 from ..protocol.handshake_config import HandshakeConfig
 from .door import Door
 from .hub import ConnectionSettings, Hub
@@ -31,6 +36,21 @@ def handshake_config(config: ServerConfig, extensions: Sequence[ExtensionFactory
         check_origin=None if allowed is None else lambda origin, _: origin is None or origin in allowed,
         max_head_bytes=config.max_head_bytes,
         max_header_count=config.max_header_count,
+    )
+
+
+def make_reactor(
+    config: ServerConfig, make_poller: Callable[[], Poller] | None, clock: Clock, on_error: ErrorHook
+) -> PollReactor:
+    """Return a reactor as configured; ``make_poller`` of ``None`` is the system's best. Errors as ``PollReactor``,
+    and what ``make_poller`` raises."""
+    return PollReactor(
+        None if make_poller is None else make_poller(),
+        clock,
+        Inbox(config.inbox_capacity),
+        budget=config.reactor_budget,
+        spin_ns=config.spin_us * 1000,
+        on_error=on_error,
     )
 
 
@@ -53,4 +73,4 @@ def apply_settings(hub: Hub, door: Door, config: ServerConfig) -> None:
     door.max_connections = config.max_connections
 
 
-__all__ = ["apply_settings", "handshake_config", "listen"]
+__all__ = ["apply_settings", "handshake_config", "listen", "make_reactor"]

@@ -27,6 +27,9 @@ _DAY_S: Final = 86_400.0
 _AT_BIND: Final = "the listening socket is bound once, when the server starts"
 _AT_START: Final = "reactors are built with it when the server starts"
 _AT_POOL: Final = "buffer pools are built with it when the server starts"
+_MAX_NODE: Final = 1023
+_MAX_CPU: Final = 8191
+"""The most that Linux can be built for (CONFIG_NODES_SHIFT 10, CONFIG_NR_CPUS 8192)."""
 
 # RFC 7230 §3.2.6: token, which is what RFC 6455 §4.1 demands of a subprotocol's name.
 _TOKEN: Final = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
@@ -93,6 +96,13 @@ class ServerConfig:
                                          pattern=_TOKEN, form="a token of RFC 7230")
     origins: tuple[str, ...] | None = knob(None, "Origins allowed to connect; none: every origin.",
                                            pattern=_ORIGIN, form="scheme://host[:port] or null")
+
+    node: int | None = knob(None, "NUMA node of the server's thread and buffers; none: wherever the system likes.",
+                            low=0, high=_MAX_NODE, fixed=_AT_POOL)
+    cpu: int | None = knob(None, "CPU the server's thread is kept on; none: any, or any of the node.",
+                           low=0, high=_MAX_CPU)
+    huge_pages: str = knob("never", "Huge pages for buffers: the best kind that the machine grants, or none.",
+                           choices=("never", "try"), fixed=_AT_POOL)
 
     reactor_budget: int = knob(256, "Most events, posts and timers, each, that a reactor handles per turn.",
                                unit="events", low=1, high=1_000_000, fixed=_AT_START)

@@ -71,6 +71,23 @@ class SystemCpuMasks:
         os.sched_setaffinity(thread, cpus)
 
 
+class OneThread:
+    """``CpuMasks`` of which the calling thread is always the same one: so another thread can pin that one, and put
+    its mask back. Thread rules: those of ``masks``."""
+
+    __slots__ = ("_thread", "get", "set")
+
+    def __init__(self, masks: CpuMasks, thread: int) -> None:
+        """``thread`` is the number the system knows it by (``threading.get_native_id``)."""
+        self._thread = thread
+        self.get = masks.get
+        self.set = masks.set
+
+    def threads(self) -> Iterable[int]:
+        """Return the one thread."""
+        return (self._thread,)
+
+
 SYSTEM_CPU_MASKS: Final[CpuMasks | None] = SystemCpuMasks() if hasattr(os, "sched_setaffinity") else None
 """``None`` where the system cannot pin."""
 
@@ -228,4 +245,4 @@ def _put_back(masks: CpuMasks, thread: int, mask: frozenset[CpuId]) -> bool:
     return True
 
 
-__all__ = ["SYSTEM_CPU_MASKS", "CpuMasks", "SystemAffinity", "SystemCpuMasks"]
+__all__ = ["SYSTEM_CPU_MASKS", "CpuMasks", "OneThread", "SystemAffinity", "SystemCpuMasks"]

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hioload_ws.api.affinity import Affinity, AffinityState, Scope
 from hioload_ws.api.errors import InvalidArgument, NotFound, NotSupported
 from hioload_ws.api.types import CpuId, NodeId
-from hioload_ws.internal.affinity import SYSTEM_CPU_MASKS, SystemAffinity, SystemCpuMasks
+from hioload_ws.internal.affinity import SYSTEM_CPU_MASKS, OneThread, SystemAffinity, SystemCpuMasks
 from hioload_ws.internal.topology import SysTopology
 
 OWN = 100
@@ -294,3 +294,11 @@ def test_an_ended_thread_has_no_mask() -> None:
         masks.get(number)
     with pytest.raises(ProcessLookupError):
         masks.set(number, cpus(0))
+
+
+def test_another_thread_pins_the_one_whose_number_it_knows_and_puts_it_back(topology: SysTopology) -> None:
+    masks = Masks(101)
+    with SystemAffinity(Scope.THREAD, topology, OneThread(masks, 101)) as affinity:
+        assert affinity.pin([CpuId(2)]) == AffinityState(Scope.THREAD, cpus(2), frozenset({NodeId(1)}), True)
+        assert masks.by_thread == {OWN: ALL, 101: cpus(2)}
+    assert masks.by_thread == {OWN: ALL, 101: ALL}
