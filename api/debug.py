@@ -1,7 +1,7 @@
 """Debug: named probes that show the inside of a running process.
 
-A probe is a function that returns something printable. One that raises is named in the dump and does not
-stop it.
+A probe is a function that returns something printable. One that raises, or takes too long, is named in the dump
+and does not stop it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Debug(Protocol):
 
     def dump_state(self) -> Mapping[str, object]:
         """Ask every probe and return name to value, in order of registration; a probe that raised has its
-        exception as value. Never raises."""
+        exception as value; one that takes too long may have a ``TimedOut``. Never raises."""
 
 
 __all__ = ["Debug", "Probe"]

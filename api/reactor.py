@@ -37,6 +37,19 @@ class ReactorStats:
     """How late the last batch of timers ran."""
     loop_ns: Nanoseconds
     """How long the last turn worked, sleep not counted."""
+    waiting_post_count: int = 0
+    """Posts that wait for the loop now."""
+    inbox_capacity: int = 0
+    """Most posts that may wait."""
+    loop_counts: tuple[int, ...] = ()
+    """Turns by how long they worked: entry n is for more than 2^(n-1) and at most 2^n ns; 0 ns is in entry 1.
+    Empty where it is not counted."""
+    loop_total_ns: Nanoseconds = 0
+    """How long all turns worked together."""
+    timer_lag_counts: tuple[int, ...] = ()
+    """Batches of timers by how late they ran, as ``loop_counts``."""
+    timer_lag_total_ns: Nanoseconds = 0
+    """The sum of what ``timer_lag_counts`` counts."""
 
 
 class Reactor(Protocol):

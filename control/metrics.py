@@ -23,6 +23,7 @@ import threading
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from types import MappingProxyType
 from typing import Final, TypeAlias, TypeVar
 
@@ -113,16 +114,11 @@ class BucketHistogram:
 
     def cumulative(self) -> Sequence[tuple[float, int]]:
         """Return each bound, infinity last, with the number of observations at or below it."""
-        total = 0
-        rows: list[tuple[float, int]] = []
-        for bound, count in zip((*self._bounds, math.inf), self._counts.copy(), strict=True):
-            total += count
-            rows.append((bound, total))
-        return rows
+        return _cumulative(self._bounds, self._counts.copy())
 
 
-class _AskedGauge:
-    """A gauge whose value a function knows."""
+class _Asked:
+    """A gauge or counter whose value a function knows."""
 
     __slots__ = ("function",)
 
@@ -130,9 +126,28 @@ class _AskedGauge:
         self.function = function
 
 
-_Series: TypeAlias = "SimpleCounter | SimpleGauge | BucketHistogram | _AskedGauge"
+class _AskedHistogram:
+    """A histogram that somebody else keeps."""
+
+    __slots__ = ("function",)
+
+    def __init__(self, function: Callable[[], Distribution]) -> None:
+        self.function = function
+
+
+_Series: TypeAlias = "SimpleCounter | SimpleGauge | BucketHistogram | _Asked | _AskedHistogram"
 _Labels: TypeAlias = "tuple[tuple[str, str], ...]"
-_S = TypeVar("_S", SimpleCounter, SimpleGauge, BucketHistogram, _AskedGauge)
+_S = TypeVar("_S", SimpleCounter, SimpleGauge, BucketHistogram, _Asked, _AskedHistogram)
+
+
+@dataclass(frozen=True, slots=True)
+class Distribution:
+    """What a histogram that is kept elsewhere says: ``counts[n]`` observations above ``bounds[n - 1]`` and not
+    above ``bounds[n]``, one count more than bounds for what is above the last, and the sum of all observations."""
+
+    bounds: Sequence[float]
+    counts: Sequence[int]
+    sum: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,9 +216,18 @@ class MetricsRegistry:
 
         Errors as ``counter``, and ``AlreadyExists`` where there is such a series.
         """
-        made = _AskedGauge(function)
-        if self._get_or_make(_AskedGauge, made, "gauge", name, help, labels) is not made:
-            raise AlreadyExists("another function gives this value", name=name, labels=labels)
+        self._ask(_Asked, _Asked(function), "gauge", name, help, labels)
+
+    def counter_with(self, name: str, function: Callable[[], float], help: str = "", **labels: str) -> None:
+        """Make a counter that asks ``function``, whose answers never get smaller; otherwise as ``observe_with``."""
+        self._ask(_Asked, _Asked(function), "counter", name, help, labels)
+
+    def histogram_with(
+        self, name: str, function: Callable[[], Distribution], help: str = "", **labels: str
+    ) -> None:
+        """Make a histogram that asks ``function``, for distributions that are counted elsewhere; errors and
+        failures as ``observe_with``."""
+        self._ask(_AskedHistogram, _AskedHistogram(function), "histogram", name, help, labels)
 
     def collect(self) -> Sequence[Sample]:
         """Return every series now, by name and labels.
@@ -221,9 +245,17 @@ class MetricsRegistry:
                 for name, family in self._families.copy().items()
             ]
         return tuple(
-            Family(name, kind, help, tuple(_read(name, series)))
+            Family(name, kind, help, tuple(_read(name, kind, series)))
             for name, kind, help, series in sorted(found, key=lambda row: row[0])
         )
+
+    def _ask(
+        self, wanted: type[_S], made: _S, kind: str, name: str, help: str, labels: Mapping[str, str]
+    ) -> None:
+        if kind == "histogram" and "le" in labels:
+            raise InvalidArgument("the label le belongs to the buckets", name=name)
+        if self._get_or_make(wanted, made, kind, name, help, labels) is not made:
+            raise AlreadyExists("another function gives this value", name=name, labels=dict(labels))
 
     def _get_or_make(
         self,
@@ -251,7 +283,7 @@ class MetricsRegistry:
                     raise ResourceExhausted("too many series of one name", name=name, limit=self._max_series)
                 series = family.series.setdefault(key, made)
             if not isinstance(series, wanted):
-                message = "this gauge gets its value in another way"
+                message = "this series gets its value in another way"
                 raise AlreadyExists(message, name=name, labels=dict(labels))
             family.help = family.help or help
         return series
@@ -288,33 +320,44 @@ def _checked_bounds(buckets: Sequence[float]) -> tuple[float, ...]:
     return bounds
 
 
-def _read(name: str, series: Mapping[_Labels, _Series]) -> Iterator[Sample]:
+def _cumulative(bounds: Sequence[float], counts: Sequence[int]) -> Sequence[tuple[float, int]]:
+    """Return each bound, infinity last, with the sum of the counts up to it."""
+    return tuple(zip((*bounds, math.inf), accumulate(counts), strict=True))
+
+
+def _read(name: str, kind: str, series: Mapping[_Labels, _Series]) -> Iterator[Sample]:
     """Read all series of a name, in order of their labels."""
     for labels in sorted(series):
-        yield from _samples(name, labels, series[labels])
-
-
-def _samples(name: str, labels: _Labels, series: _Series) -> Sequence[Sample]:
-    """Read one series."""
-    shown = MappingProxyType(dict(labels))
-    if isinstance(series, BucketHistogram):
-        rows = series.cumulative()
-        limits = (MappingProxyType(dict(labels, le=number_text(bound))) for bound, _ in rows)
-        buckets = [
-            Sample(f"{name}_bucket", "histogram", limit, count)
-            for limit, (_, count) in zip(limits, rows, strict=True)
-        ]
-        return (
-            *buckets,
-            Sample(f"{name}_count", "histogram", shown, rows[-1][1]),
-            Sample(f"{name}_sum", "histogram", shown, series.sum),
-        )
-    if isinstance(series, _AskedGauge):
         try:
-            return (Sample(name, "gauge", shown, float(series.function())),)
-        except Exception:  # by contract: what the function raises leaves the sample out
-            return ()
-    return (Sample(name, "counter" if isinstance(series, SimpleCounter) else "gauge", shown, series.value),)
+            yield from _samples(name, kind, labels, series[labels])
+        except Exception:  # by contract: what a function raises leaves its samples out
+            continue
+
+
+def _samples(name: str, kind: str, labels: _Labels, series: _Series) -> Sequence[Sample]:
+    """Read one series; raises what its function raises."""
+    if isinstance(series, BucketHistogram):
+        return _buckets(name, labels, series.cumulative(), series.sum)
+    if isinstance(series, _AskedHistogram):
+        told = series.function()
+        return _buckets(name, labels, _cumulative(told.bounds, told.counts), told.sum)
+    value = float(series.function()) if isinstance(series, _Asked) else series.value
+    return (Sample(name, kind, MappingProxyType(dict(labels)), value),)
+
+
+def _buckets(
+    name: str, labels: _Labels, rows: Sequence[tuple[float, int]], total: float
+) -> Sequence[Sample]:
+    """Return a histogram's samples: a bucket per bound, the count, and the sum of what was observed."""
+    shown = MappingProxyType(dict(labels))
+    return (
+        *(
+            Sample(f"{name}_bucket", "histogram", MappingProxyType({**shown, "le": number_text(bound)}), count)
+            for bound, count in rows
+        ),
+        Sample(f"{name}_count", "histogram", shown, rows[-1][1]),
+        Sample(f"{name}_sum", "histogram", shown, total),
+    )
 
 
 def number_text(value: float) -> str:
@@ -327,6 +370,7 @@ def number_text(value: float) -> str:
 __all__ = [
     "DEFAULT_MAX_SERIES",
     "BucketHistogram",
+    "Distribution",
     "Family",
     "MetricsRegistry",
     "SimpleCounter",

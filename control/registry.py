@@ -73,7 +73,7 @@ class ConfigControl(Generic[C]):
         # A dict keeps the order and is changed by single steps, so hooks need no lock of their own.
         self._hooks: dict[_Entry[C], None] = {}
         self._change_count = self._refused_count = self._rolled_back_count = 0
-        self._probes = ProbeRegistry()
+        self._probes = ProbeRegistry(limit_s=None)
         self._probes.register_probe("config.changes", lambda: self._change_count)
         self._probes.register_probe("config.refused", lambda: self._refused_count)
         self._probes.register_probe("config.rolled_back", lambda: self._rolled_back_count)

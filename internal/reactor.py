@@ -68,8 +68,12 @@ class PollReactor:
         "_event_count",
         "_inbox",
         "_last_work_ns",
+        "_lag_counts",
+        "_lag_total_ns",
         "_late",
+        "_loop_counts",
         "_loop_ns",
+        "_loop_total_ns",
         "_may_sleep",
         "_now_ns",
         "_on_error",
@@ -124,6 +128,9 @@ class PollReactor:
         self._running = self._dispatching = self._may_sleep = self._stop_asked = self._closed = False
         self._poll_count = self._event_count = self._posted_count = self._timer_count = 0
         self._error_count = self._refused_count = self._timer_lag_ns = self._loop_ns = 0
+        # By the bit length of ns - 1: a list and an addition is all that a histogram may cost per turn.
+        self._loop_counts, self._lag_counts = [0] * 65, [0] * 65
+        self._loop_total_ns = self._lag_total_ns = 0
         # Off the hot path: only refused posts take it. Re-entrant, for signal handlers.
         self._refusals_lock = threading.RLock()
         self._last_work_ns = -spin_ns
@@ -226,6 +233,12 @@ class PollReactor:
             handle_count=len(self._poller),
             timer_lag_ns=self._timer_lag_ns,
             loop_ns=self._loop_ns,
+            waiting_post_count=len(self._inbox),
+            inbox_capacity=self._inbox.capacity,
+            loop_counts=tuple(self._loop_counts),
+            loop_total_ns=self._loop_total_ns,
+            timer_lag_counts=tuple(self._lag_counts),
+            timer_lag_total_ns=self._lag_total_ns,
         )
 
     def close(self) -> None:
@@ -287,7 +300,9 @@ class PollReactor:
         if self._turn_end:
             self._run_turn_end()
         ended_ns = self._now_ns()
-        self._loop_ns = ended_ns - started_ns
+        self._loop_ns = loop_ns = ended_ns - started_ns
+        self._loop_counts[(loop_ns - 1).bit_length()] += 1
+        self._loop_total_ns += loop_ns
         if work_count:
             self._last_work_ns = ended_ns
         return work_count
@@ -332,6 +347,8 @@ class PollReactor:
         if lag_ns < 0:
             return 0
         self._timer_lag_ns = lag_ns
+        self._lag_counts[(lag_ns - 1).bit_length()] += 1
+        self._lag_total_ns += lag_ns
         ran_count = self._scheduler.run_due(self._budget)
         self._timer_count += ran_count
         return ran_count

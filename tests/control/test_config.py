@@ -41,7 +41,7 @@ def test_every_field_has_a_row_with_help_and_every_number_has_a_range() -> None:
         assert row.help.endswith(".") and row.default == getattr(DEFAULT, row.name)
         assert row.live is (row.reason == "")
         if "int" in row.kind or "float" in row.kind:
-            assert row.low is not None and (row.unit or row.name == "port")
+            assert row.low is not None and (row.unit or row.name in ("port", "node", "cpu")), "a number without a unit"
         assert not row.name.endswith("_bytes") or row.unit == "bytes"
         assert not row.name.endswith("_s") or row.unit == "s"
 
@@ -59,6 +59,8 @@ def test_what_is_built_at_the_start_is_fixed_and_what_is_asked_for_later_is_live
         "spin_us",
         "leaks",
         "mask_accelerator",
+        "node",
+        "huge_pages",
     }
 
 

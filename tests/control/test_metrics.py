@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from hioload_ws.api.errors import AlreadyExists, InvalidArgument, ResourceExhausted
 from hioload_ws.api.metrics import Metrics, Sample
-from hioload_ws.control.metrics import MetricsRegistry, number_text
+from hioload_ws.control.metrics import Distribution, MetricsRegistry, number_text
 
 
 @pytest.fixture
@@ -243,6 +243,37 @@ def test_a_gauge_gets_its_value_in_one_way(metrics: MetricsRegistry) -> None:
         metrics.observe_with("set", lambda: 2)
     metrics.gauge("asked", node="1").set(7)
     assert lines(metrics) == [("asked", {}, 1.0), ("asked", {"node": "1"}, 7), ("set", {}, 0.0)]
+
+
+def test_counters_and_histograms_that_are_kept_elsewhere_are_asked(metrics: MetricsRegistry) -> None:
+    metrics.counter_with("polls_total", lambda: 3, "Polls.", node="0")
+    metrics.histogram_with("lag", lambda: Distribution((1.0, 2.0), (4, 0, 1), 9.5), "Lag.", node="0")
+    polls, *lag = [*metrics.families()[1].samples, *metrics.families()[0].samples]
+    assert (polls.name, polls.kind, polls.value, dict(polls.labels)) == ("polls_total", "counter", 3, {"node": "0"})
+    assert [(each.name, each.labels.get("le"), each.value) for each in lag] == [
+        ("lag_bucket", "1.0", 4), ("lag_bucket", "2.0", 4), ("lag_bucket", "+Inf", 5), ("lag_count", None, 5),
+        ("lag_sum", None, 9.5),
+    ]  # fmt: skip
+    assert {family.kind for family in metrics.families()} == {"counter", "histogram"}
+
+
+def test_what_is_asked_for_has_one_source_and_what_it_raises_leaves_it_out(metrics: MetricsRegistry) -> None:
+    def nothing() -> Distribution:
+        raise RuntimeError
+
+    metrics.histogram_with("h", nothing)
+    metrics.counter_with("c", lambda: 1)
+    assert [sample.name for sample in metrics.collect()] == ["c"]
+    for again in (
+        lambda: metrics.histogram_with("h", nothing),
+        lambda: metrics.histogram("h", [1]),
+        lambda: metrics.counter_with("c", lambda: 2),
+        lambda: metrics.counter("c"),
+    ):
+        with pytest.raises(AlreadyExists):
+            again()
+    with pytest.raises(InvalidArgument):
+        metrics.histogram_with("h", nothing, le="1")
 
 
 def test_labels_of_a_sample_cannot_be_changed(metrics: MetricsRegistry) -> None:

@@ -11,7 +11,7 @@ import threading
 import pytest
 
 from hioload_ws.api.debug import Debug
-from hioload_ws.api.errors import AlreadyExists, InvalidArgument, NotFound
+from hioload_ws.api.errors import AlreadyExists, InvalidArgument, NotFound, TimedOut
 from hioload_ws.control.probes import ProbeRegistry, platform_probe
 
 
@@ -91,6 +91,47 @@ def test_of_threads_that_take_the_same_names_each_name_goes_to_one(probes: Debug
         thread.join(30)
     owners = list(probes.dump_state().values())
     assert [owners.count(place) for place in range(4)] == wins and sum(wins) == 200
+
+
+def test_a_slow_probe_is_named_and_does_not_stop_the_dump_nor_the_next_one() -> None:
+    probes, go_on = ProbeRegistry(limit_s=2.0), threading.Event()
+    asked: list[threading.Thread] = []
+
+    def slow() -> str:
+        asked.append(threading.current_thread())
+        go_on.wait(30)
+        return "at last"
+
+    probes.register_probe("before", lambda: 1)
+    probes.register_probe("slow", slow)
+    probes.register_probe("after", lambda: 2)
+    first, second = probes.dump_state(), probes.dump_state()
+    assert list(first) == list(second) == ["before", "slow", "after"]
+    for state in (first, second):
+        assert isinstance(state["slow"], TimedOut) and state["slow"].context["probe"] == "slow"
+        assert (state["before"], state["after"]) == (1, 2)
+    assert len(asked) == 1, "it is left alone while it is busy"
+    go_on.set()
+    asked[0].join(30)
+    assert probes.dump_state() == {"before": 1, "slow": "at last", "after": 2}
+
+
+def test_without_a_limit_the_dumping_thread_asks() -> None:
+    probes = ProbeRegistry(limit_s=None)
+    probes.register_probe("thread", threading.current_thread)
+    assert probes.dump_state() == {"thread": threading.current_thread()}
+
+
+def test_without_a_thread_left_the_dumping_thread_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    probes = ProbeRegistry()
+    probes.register_probe("thread", threading.current_thread)
+    probes.register_probe("broken", lambda: 1 // 0)
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    state = probes.dump_state()
+    assert state["thread"] is threading.current_thread() and isinstance(state["broken"], ZeroDivisionError)
 
 
 def test_the_platform_is_told_as_it_is() -> None:

@@ -6,6 +6,7 @@ import re
 
 from hypothesis import given
 from hypothesis import strategies as st
+from prometheus_client.parser import text_string_to_metric_families
 
 from hioload_ws.control.metrics import MetricsRegistry
 from hioload_ws.control.prometheus import CONTENT_TYPE, render
@@ -38,6 +39,18 @@ def test_the_text_is_the_golden_one() -> None:
     metrics.observe_with("broken", lambda: 1 // 0, "Left out.")
     assert render(metrics.families()) == GOLDEN
     assert CONTENT_TYPE == "text/plain; version=0.0.4; charset=utf-8"
+
+
+def test_prometheus_own_parser_reads_the_golden_text() -> None:
+    families = {family.name: family for family in text_string_to_metric_families(GOLDEN)}
+    assert {name: family.type for name, family in families.items()} == {
+        "frames": "counter", "queue": "gauge", "size_bytes": "histogram"
+    }  # fmt: skip
+    assert families["frames"].documentation == 'Frames, by "kind"\nand \\ node.'
+    frames = [(dict(sample.labels), sample.value) for sample in families["frames"].samples]
+    assert frames == [({"kind": 'a"b', "node": "0"}, 3.0), ({"kind": "c\\d\ne", "node": "1"}, 4.0)]
+    sizes = [(sample.name, sample.value) for sample in families["size_bytes"].samples]
+    assert sizes[-2:] == [("size_bytes_count", 3.0), ("size_bytes_sum", 1055.0)]
 
 
 def test_without_metrics_there_is_no_text() -> None:

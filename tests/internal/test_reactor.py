@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import pytest
 
@@ -343,3 +344,19 @@ def test_the_clock_and_the_turns_work_time_are_told(bench: Bench) -> None:
     bench.reactor.run_once(None)
     bench.reactor.post(bench.note("x"))
     assert bench.reactor.stats().loop_ns == 30
+    assert bench.reactor.stats().waiting_post_count == 1
+
+
+def test_turns_and_lags_are_counted_by_powers_of_two(bench: Bench) -> None:
+    for work_ns in (0, 1, 2, 3, 4, 5, 1024, 1025):
+        bench.reactor.post(partial(bench.clock.advance, work_ns))
+        bench.reactor.run_once(None)
+    bench.reactor.scheduler.schedule(0, bench.note("x"))
+    bench.clock.advance(9)
+    bench.reactor.run_once(None)
+    stats = bench.reactor.stats()
+    counts = {2**index: count for index, count in enumerate(stats.loop_counts) if count}
+    assert counts == {1: 1, 2: 3, 4: 2, 8: 1, 1024: 1, 2048: 1}  # the turn of the timer took no time
+    assert stats.loop_total_ns == 2064
+    assert {2**index: count for index, count in enumerate(stats.timer_lag_counts) if count} == {16: 1}
+    assert stats.timer_lag_total_ns == 9
