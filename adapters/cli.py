@@ -1,19 +1,26 @@
-"""The command line: ``hioload-ws echo | demo | connect | probe | config | rfc``.
+"""The command line: ``hioload-ws echo | demo | connect | probe | config | rfc``, and what others add to it.
 
 Each command is a function of its parsed arguments that returns an exit code: 0 for success, 1 for what went
 wrong outside (a port that is taken, a server that refuses), 2 for a command line that makes no sense, the
 files it names included. Errors of ours are one line on standard error, never a traceback: a traceback would
 be a defect.
+
+A command may live in another package, or on a floor above this one, as ``contract`` does: an *entry point* of the
+group ``hioload_ws.commands`` names a function that adds it. Those are looked for only when a command is none of
+ours, or when somebody asks what there is; so our own start as fast as they do without.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
 import io
 import logging
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from importlib import metadata
+from typing import Final, TypeAlias
 
 from .. import __version__
 from ..api.connection import Connection
@@ -51,6 +58,13 @@ exit code: 0 after a clean close (1000, 1001, none, or the one you asked for), 1
 
 _PROBE = "Show this machine as the library sees it: platform, CPUs, NUMA nodes, and which transports work."
 
+COMMANDS: Final = "hioload_ws.commands"
+"""Group of the entry points that add a command. Each is a function that is called with ``add_parser`` of our
+sub-commands (see ``argparse``) and gives what it makes a default ``command``: a function of the parsed arguments
+that returns an exit code. Its name is that of the command."""
+
+AddParser: TypeAlias = Callable[..., argparse.ArgumentParser]
+
 _RFC = "Show where each rule of RFC 6455 and RFC 7692 is kept, which test proves it, and what is missing."
 
 
@@ -59,7 +73,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     A command line that argparse can't parse ends in ``SystemExit`` with code 2.
     """
-    options = _parser().parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else arguments
+    parser, add_parser, known = _parser()
+    if not given or given[0] not in {*known, "--version"}:
+        _add_foreign(add_parser, known, given[0] if given else "")
+    options = parser.parse_args(given)
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", level=logging.WARNING)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -197,6 +215,26 @@ def _add_rfc(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(command=lambda options: rfc.run(options.section, as_json=options.json))
 
 
+def _add_foreign(add_parser: AddParser, known: Collection[str], name: str) -> None:
+    """Add the command ``name`` of somebody else; all there are where ``name`` is none of them.
+
+    One that can't be loaded becomes a command that says why.
+    """
+    found = {each.name: each for each in metadata.entry_points(group=COMMANDS) if each.name not in known}
+    for each in [found[name]] if name in found else found.values():
+        try:
+            add: Callable[[AddParser], object] = each.load()
+        except Exception as error:
+            why = f"the command {each.name} of {each.value} can't be loaded: {type(error).__name__}: {error}"
+            add_parser(each.name, help="can't be loaded").set_defaults(command=functools.partial(_fail, why))
+        else:
+            add(add_parser)
+
+
+def _fail(why: str, options: argparse.Namespace) -> int:
+    return _complain(ImportError(why), 1)
+
+
 def _port(text: str) -> int:
     """Return a port number, or tell argparse what is wrong."""
     if not text.isascii() or not text.isdigit() or len(text) > 5 or int(text) > 65_535:
@@ -215,7 +253,8 @@ def _seconds(text: str) -> float:
     return seconds
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser() -> tuple[argparse.ArgumentParser, AddParser, Collection[str]]:
+    """Return the parser, what adds a command to it, and the names of those it has."""
     parser = argparse.ArgumentParser(
         prog="hioload-ws",
         description="A WebSocket server and client, and tools to look at them.",
@@ -260,7 +299,7 @@ def _parser() -> argparse.ArgumentParser:
 
     _add_config(commands.add_parser("config", help="check a file with settings, or show what is in force"))
     _add_rfc(commands.add_parser("rfc", help="show where each rule of the RFCs is kept", description=_RFC))
-    return parser
+    return parser, commands.add_parser, frozenset(commands.choices)
 
 
-__all__ = ["echo", "main"]
+__all__ = ["COMMANDS", "echo", "main"]

@@ -16,11 +16,13 @@ from weakref import WeakKeyDictionary
 
 from .engine import Factory, Options, Session, locate
 from .report import Entry, Outcome, Report
+from .requirement import closure
 from .suite import Contract
 from .text import story
 from .trial import KitError
 
 _sessions: Final[WeakKeyDictionary[type[Contract], Session]] = WeakKeyDictionary()
+_locators: Final[WeakKeyDictionary[type[Contract], str]] = WeakKeyDictionary()
 
 
 class ContractWarning(UserWarning):
@@ -38,6 +40,12 @@ def session_of(cls: type[Contract]) -> Session:
     return _sessions[cls]
 
 
+def use(cls: type[Contract], options: Options, locator: str) -> None:
+    """Run the tests of a class with these options, and call it by this locator in what failures show."""
+    _sessions[cls] = Session(cls, options)
+    _locators[cls] = locator
+
+
 def run_test(test: Contract, id: str) -> None:
     """Run one requirement with the ``make`` of a test object, and end as a test of that outcome ends."""
     __tracebackhide__ = True
@@ -48,12 +56,17 @@ def run_test(test: Contract, id: str) -> None:
     if entry.outcome is Outcome.BLOCKED and not shown_before:
         entry = session.run(entry.blocked_by, factory)
     session.told.add(entry.requirement.id)
-    _end(entry, _text(type(test), entry), shown_before)
+    _end(entry, _text(type(test), session, entry), shown_before)
 
 
-def _text(cls: type[Contract], entry: Entry) -> str:
-    options = Options()
-    report = Report(cls.suite.__name__, cls.__name__, options.seed, "", (entry,), locate(cls))
+def _text(cls: type[Contract], session: Session, entry: Entry) -> str:
+    """Return the story of an entry. Of a failure, all that depends on it is told as blocked: it will be."""
+    options, locator, id = session.options, _locators.get(cls) or locate(cls), entry.requirement.id
+    entries = [entry]
+    if entry.outcome is Outcome.FAIL:
+        above = [each for each in cls.suite.requirements if id in closure(each.depends, cls.suite.requirements)]
+        entries += [Entry(each, Outcome.BLOCKED, blocked_by=id) for each in above]
+    report = Report(cls.suite.__name__, cls.__name__, options.seed, "", tuple(entries), locator, options.full)
     return story(report, entry)
 
 
@@ -74,4 +87,4 @@ def _end(entry: Entry, text: str, shown_before: bool) -> None:
             return
 
 
-__all__ = ["ContractFailure", "ContractWarning", "run_test", "session_of"]
+__all__ = ["ContractFailure", "ContractWarning", "run_test", "session_of", "use"]

@@ -56,7 +56,7 @@ class Session:
 
     def __init__(self, suite: type[Contract], options: Options) -> None:
         self._suite = suite.suite
-        self._options = options
+        self.options = options
         self._tampered = suite.tampered()
         self._entries: dict[str, Entry] = {}
         self._declared: frozenset[str] | None = None
@@ -125,7 +125,7 @@ class Session:
         return entry
 
     def _trial(self, id: str) -> Trial:
-        options = self._options
+        options = self.options
         seed = f"{options.seed}:{id}"
         return Trial(seed, full=options.full, patience_seconds=options.patience_seconds)
 
@@ -153,7 +153,7 @@ class Session:
         self, function: Callable[[], object], id: str, trial: Trial
     ) -> tuple[Finding | None, Outcome | None]:
         """Run something under the watchdog; return what is wrong, and whose fault it is."""
-        options = self._options
+        options = self.options
         watched = watch(
             function,
             name=f"contract {id}",
@@ -222,9 +222,12 @@ def run(
         for each in suite.suite.requirements
         if options.since is None or version_of(each.since) <= version_of(options.since)
     )
-    name = getattr(made, "__qualname__", type(made).__name__)
-    locator = locator or locate(made)
-    return Report(suite.suite.__name__, subject or name, options.seed, __version__, entries, locator)
+    named: object = suite if factory is None else made
+    name = getattr(named, "__qualname__", type(named).__name__)
+    locator = locator or locate(named)
+    return Report(
+        suite.suite.__name__, subject or name, options.seed, __version__, entries, locator, options.full
+    )
 
 
 def check(

@@ -52,6 +52,8 @@ class Finding:
     """Stacks: of an exception, or of all threads where something never returned."""
     hung: bool = False
     """Something did not return, and the watchdog ended the check."""
+    script: str = ""
+    """A program that does the same outside the kit, where one could be written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,8 @@ class Report:
     entries: tuple[Entry, ...]
     locator: str = ""
     """``module:name`` of the factory, ``""`` where it has none (a lambda)."""
+    full: bool = False
+    """Whether it was a run with more rounds."""
 
     def __getitem__(self, id: str) -> Entry:
         """Return the entry of a requirement. Raises ``KeyError`` for an id that the suite has not."""
@@ -98,6 +102,22 @@ class Report:
     def failures(self) -> tuple[Entry, ...]:
         """The entries that failed."""
         return tuple(entry for entry in self.entries if entry.outcome is Outcome.FAIL)
+
+    @property
+    def findings(self) -> tuple[Entry, ...]:
+        """The entries that somebody has to look at, the root causes first: failures before errors of the kit
+        before warnings, and what blocks much before what blocks little."""
+        order = (Outcome.FAIL, Outcome.KIT_ERROR, Outcome.WARN)
+        found = [entry for entry in self.entries if entry.outcome in order]
+
+        def rank(entry: Entry) -> tuple[int, int]:
+            return order.index(entry.outcome), -len(self.blocked_by(entry.requirement.id))
+
+        return tuple(sorted(found, key=rank))
+
+    def blocked_by(self, id: str) -> tuple[str, ...]:
+        """Return the ids of the requirements that were not run because of this one."""
+        return tuple(entry.requirement.id for entry in self.entries if entry.blocked_by == id)
 
     @property
     def seconds(self) -> float:
@@ -125,8 +145,10 @@ class Report:
     def repeat(self, id: str) -> str:
         """Return the command that runs one requirement again as it was run here."""
         if self.locator:
-            return f"hioload-ws contract repro {id} {self.locator} --seed {self.seed}"
-        return f'check({self.suite}, make, only=["{id}"], seed={self.seed})'
+            full = " --full" if self.full else ""
+            return f"hioload-ws contract repro {id} {self.locator} --seed {self.seed}{full}"
+        full = ", full=True" if self.full else ""
+        return f'check({self.suite}, make, only=["{id}"], seed={self.seed}{full})'
 
 
 __all__ = ["Entry", "Finding", "Outcome", "Report", "Verdict"]

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from .engine import Options, run
+from .engine import Factory, Options, run
 from .mutation import Mutant, Oddball
 from .report import Entry, Outcome, Report
 from .requirement import Level
@@ -23,14 +23,21 @@ PATIENCE_SECONDS: Final = 0.4
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """How one mutant or oddball ended. ``fault`` is ``""`` where the kit was right."""
+    """How one mutant or oddball ended. ``fault`` is ``""`` where the kit was right.
+
+    ``kills`` is the id that must fail because of a mutant (``""`` for an oddball), ``killed_by`` what noticed it:
+    ids, or the watchdog.
+    """
 
     suite: str
     kind: str
+    name: str
     why: str
     fault: str
     seconds: float
     report: Report
+    kills: str = ""
+    killed_by: str = ""
 
 
 def _unlike(mutant: Mutant, entry: Entry, report: Report) -> str:
@@ -51,8 +58,24 @@ def try_mutant(mutant: Mutant, seed: int) -> Proof:
     begin = time.monotonic()
     options = Options(seed=seed, only=(mutant.kills,), patience_seconds=PATIENCE_SECONDS)
     report = run(mutant.suite, mutant.make, options)
+    seconds = time.monotonic() - begin
     fault = _unlike(mutant, report[mutant.kills], report)
-    return Proof(mutant.suite.name, "mutant", mutant.why, fault, time.monotonic() - begin, report)
+    suite, name = mutant.suite.name, named(mutant.make)
+    return Proof(suite, "mutant", name, mutant.why, fault, seconds, report, mutant.kills, _killer(report))
+
+
+def _killer(report: Report) -> str:
+    """Return the ids that noticed something, ``"watchdog"`` with those that never returned."""
+    found = [each for each in report.entries if each.outcome in (Outcome.FAIL, Outcome.WARN)]
+    return ", ".join(
+        f"{each.requirement.id} (watchdog)" if each.finding is not None and each.finding.hung else each.requirement.id
+        for each in found
+    )
+
+
+def named(make: Factory) -> str:
+    """Return what a factory is called."""
+    return getattr(make, "__name__", type(make).__name__)
 
 
 def try_oddball(oddball: Oddball, seed: int) -> Proof:
@@ -62,7 +85,8 @@ def try_oddball(oddball: Oddball, seed: int) -> Proof:
     bad = [each for each in report.entries if each.outcome not in (Outcome.PASS, Outcome.UNSUPPORTED)]
     reasons = [f"{each.requirement.id}: {each.finding.summary if each.finding else each.outcome}" for each in bad]
     fault = f"a false alarm: {'; '.join(reasons)}" if reasons else ""
-    return Proof(oddball.suite.name, "oddball", oddball.why, fault, time.monotonic() - begin, report)
+    seconds = time.monotonic() - begin
+    return Proof(oddball.suite.name, "oddball", named(oddball.make), oddball.why, fault, seconds, report)
 
 
 def prove(mutants: Iterable[Mutant], oddballs: Iterable[Oddball], seed: int) -> Iterator[Proof]:
@@ -73,4 +97,4 @@ def prove(mutants: Iterable[Mutant], oddballs: Iterable[Oddball], seed: int) -> 
         yield try_oddball(oddball, seed)
 
 
-__all__ = ["PATIENCE_SECONDS", "Proof", "prove", "try_mutant", "try_oddball"]
+__all__ = ["PATIENCE_SECONDS", "Proof", "named", "prove", "try_mutant", "try_oddball"]

@@ -44,10 +44,13 @@ def _story(report: Report, entry: Entry) -> Iterator[str]:
                 yield f"  {label + ':':<12}{value}"
         if finding.trace:
             yield from (f"  | {line}" for line in finding.trace.rstrip().splitlines())
+        if finding.script:
+            yield "  to paste:"
+            yield from (f"    {line}" for line in finding.script.rstrip().splitlines())
     if entry.blocked_by:
         yield f"  not run: it depends on {entry.blocked_by}, which is not met"
     yield from (f"  note: {note}" for note in entry.notes)
-    blocked = [each.requirement.id for each in report.entries if each.blocked_by == required.id]
+    blocked = report.blocked_by(required.id)
     if blocked:
         yield f"  blocked by this, and not run: {', '.join(blocked)}"
     if finding is not None:
@@ -63,10 +66,10 @@ def summary(report: Report) -> str:
 def render(report: Report, *, verbose: bool = False) -> str:
     """Return the whole report; ``verbose`` lists what passed, too."""
     lines: list[str] = []
-    for entry in report.entries:
-        if entry.outcome in (Outcome.FAIL, Outcome.WARN, Outcome.KIT_ERROR):
-            lines += [*_story(report, entry), ""]
-        elif verbose:
+    for entry in report.findings:
+        lines += [*_story(report, entry), ""]
+    for entry in report.entries if verbose else ():
+        if entry not in report.findings:
             why = f" (by {entry.blocked_by})" if entry.blocked_by else ""
             lines.append(f"{_MARKS[entry.outcome]} {entry.requirement.id} {entry.requirement.sentence}{why}")
     seed = f"seed {report.seed}, {report.seconds:.2f} s, kit {report.version}"
