@@ -30,13 +30,13 @@ from ..api.transport import Address, Features, Listener, MemoryAddress, Transpor
 from ..api.types import Handle
 from ..internal.wakeup import Wakeup
 from .provider import StreamProvider
-from .stream import StreamTransport
+from .stream import NamedTransport
 from .system_errors import connect_error, listen_error
 
 _pair_numbers: Final = itertools.count(1)
 
 
-class MemoryTransport(StreamTransport):
+class MemoryTransport(NamedTransport):
     """One end of an in-process pair."""
 
     __slots__ = ()

@@ -56,7 +56,6 @@ class StreamTransport:
         "_marks",
         "_outgoing",
         "_output_ended",
-        "_peer",
         "_socket",
     )
 
@@ -68,18 +67,15 @@ class StreamTransport:
         self,
         stream: socket.socket,
         *,
-        peer: Address,
         local: Address | None = None,
         connecting: bool = False,
     ) -> None:
-        """Take over ``stream`` and make it non-blocking. ``peer`` is the address of the other end,
-        ``local`` ours (asked for when wanted, if not given). ``connecting``: connect(2) is
-        under way."""
+        """Take over ``stream`` and make it non-blocking. ``local`` is the address of our end (asked for when
+        wanted, if not given). ``connecting``: connect(2) is under way."""
         stream.setblocking(False)
         self._socket = stream
         self._handle = Handle(stream.fileno())
         self._local = local
-        self._peer = peer
         self._connecting = connecting
         self._outgoing = OutgoingQueue()
         self._marks: WaterMarks | None = None
@@ -120,8 +116,8 @@ class StreamTransport:
 
     @property
     def peer_address(self) -> Address:
-        """Address of the other end; also after ``close``."""
-        return self._peer
+        """Address of the other end; also after ``close``. A kind of socket implements it."""
+        raise NotImplementedError
 
     def features(self) -> Features:
         """Return what this kind of transport can do."""
@@ -282,4 +278,22 @@ class StreamTransport:
             raise TransportClosed("the transport is closed")
 
 
-__all__ = ["StreamTransport"]
+class NamedTransport(StreamTransport):
+    """A stream that is given its peer's address, for kinds of socket that few have many of."""
+
+    __slots__ = ("_peer",)
+
+    def __init__(
+        self, stream: socket.socket, *, peer: Address, local: Address | None = None, connecting: bool = False
+    ) -> None:
+        """``peer`` is the address of the other end; the rest as ``StreamTransport``."""
+        super().__init__(stream, local=local, connecting=connecting)
+        self._peer = peer
+
+    @property
+    def peer_address(self) -> Address:
+        """Address of the other end; also after ``close``."""
+        return self._peer
+
+
+__all__ = ["NamedTransport", "StreamTransport"]

@@ -28,7 +28,7 @@ from ..api.registry import ListenOptions
 from ..api.transport import Address, Features, Listener, Transport, UnixAddress
 from .listener import StreamListener
 from .provider import StreamProvider
-from .stream import StreamTransport
+from .stream import NamedTransport
 from .system_errors import connect_error, listen_error
 
 _LINUX: Final = sys.platform == "linux"
@@ -38,7 +38,7 @@ _MAX_PATH_BYTES: Final = 107 if _LINUX else 103
 _FileId = tuple[int, int]
 
 
-class UnixTransport(StreamTransport):
+class UnixTransport(NamedTransport):
     """A connection over a Unix socket."""
 
     __slots__ = ()

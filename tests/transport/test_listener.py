@@ -26,13 +26,13 @@ class ScriptedListening(socket.socket):
         super().__init__()
         self.script: list[int | None] = []
 
-    def accept(self) -> tuple[socket.socket, object]:
+    def _accept(self) -> tuple[int, object]:
         if not self.script:
             raise BlockingIOError(errno.EAGAIN, "nothing waits")
         number = self.script.pop(0)
         if number is not None:
             raise OSError(number, os.strerror(number))
-        return socket.socket(), ("127.0.0.1", 2)
+        return socket.socket().detach(), ("127.0.0.1", 2)
 
 
 class Bench:
@@ -45,7 +45,7 @@ class Bench:
         if self.dead_streams:
             self.dead_streams -= 1
             raise OSError(errno.EINVAL, "reset already")
-        return TcpTransport(stream, peer=TcpTransport.address_of(peer))
+        return TcpTransport(stream, host="127.0.0.1", port=2)
 
     def accept(self, script: list[int | None], max_count: int = 10) -> int:
         self.listening.script = script

@@ -18,9 +18,6 @@ from hioload_ws.transport.stream import StreamTransport
 from hioload_ws.transport.tcp import TcpTransport
 from tests.transport.conftest import Bench, wait_for, wait_readable
 
-NOWHERE = TcpAddress("192.0.2.1", 9)
-
-
 class ScriptedSocket(socket.socket):
     """A TCP socket that answers what the test says."""
 
@@ -71,7 +68,7 @@ def scripted() -> Iterator[ScriptedSocket]:
 
 def connecting(scripted: ScriptedSocket) -> StreamTransport:
     scripted.peer_error = errno.ENOTCONN
-    return TcpTransport(scripted, peer=NOWHERE, connecting=True)
+    return TcpTransport(scripted, host="127.0.0.1", port=1, connecting=True)
 
 
 def test_while_connecting_everything_waits_and_then_goes_out(scripted: ScriptedSocket) -> None:
@@ -120,7 +117,7 @@ def test_a_refused_connect_is_raised_by_the_first_call_that_moves_bytes(
 
 @pytest.mark.parametrize("number", [errno.ETIMEDOUT, errno.ENETDOWN, errno.ENOBUFS, errno.EPIPE])
 def test_whatever_the_system_answers_is_a_loss(scripted: ScriptedSocket, number: int) -> None:
-    end = TcpTransport(scripted, peer=NOWHERE)
+    end = TcpTransport(scripted, host="127.0.0.1", port=1)
     scripted.io_error = OSError(number, os.strerror(number))
     with pytest.raises(ConnectionLost) as caught:
         end.recv_into(bytearray(1))
@@ -129,7 +126,7 @@ def test_whatever_the_system_answers_is_a_loss(scripted: ScriptedSocket, number:
 
 
 def test_an_error_without_a_number_is_a_loss_too(scripted: ScriptedSocket) -> None:
-    end = TcpTransport(scripted, peer=NOWHERE)
+    end = TcpTransport(scripted, host="127.0.0.1", port=1)
     scripted.io_error = OSError("no number")
     with pytest.raises(ConnectionLost) as caught:
         end.send([b"x"])
@@ -138,7 +135,7 @@ def test_an_error_without_a_number_is_a_loss_too(scripted: ScriptedSocket) -> No
 
 
 def test_an_interrupted_call_is_like_one_that_would_block(scripted: ScriptedSocket) -> None:
-    end = TcpTransport(scripted, peer=NOWHERE)
+    end = TcpTransport(scripted, host="127.0.0.1", port=1)
     scripted.io_error = InterruptedError(errno.EINTR, "interrupted")
     assert (end.recv_into(bytearray(1)), end.send([b"x"])) == (WOULD_BLOCK, 1)
     end.close()
@@ -158,7 +155,7 @@ def test_without_vectors_the_parts_go_one_by_one(monkeypatch: pytest.MonkeyPatch
 
 def test_a_name_that_the_system_forgot_is_unknown(scripted: ScriptedSocket) -> None:
     scripted.name_error = OSError(errno.EINVAL, "forgot")
-    end = TcpTransport(scripted, peer=NOWHERE)
+    end = TcpTransport(scripted, host="127.0.0.1", port=1)
     assert end.local_address == TcpAddress("", 0)
     scripted.name_error = None
     end.close()
@@ -168,6 +165,8 @@ def test_a_name_that_the_system_forgot_is_unknown(scripted: ScriptedSocket) -> N
 def test_a_kind_without_names_has_to_be_given_them() -> None:
     with pytest.raises(NotImplementedError):
         StreamTransport.address_of(("127.0.0.1", 1))
+    with socket.socket() as stream, pytest.raises(NotImplementedError):
+        str(StreamTransport(stream).peer_address)
     left, right = memory_pair()
     assert isinstance(left.local_address, MemoryAddress) and left.local_address == right.peer_address
     left.close()

@@ -36,6 +36,44 @@ def test_delays_are_off_on_both_ends(bench: Bench) -> None:
         assert not raw_socket(end).getblocking()
 
 
+def test_where_an_accepted_socket_inherits_no_option_it_is_told(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tcp_module, "_NO_DELAY_IS_INHERITED", False)
+    listener = bench.listen("tcp4")
+    client = TcpProvider().connect(listener.address, ConnectOptions())
+    bench.keep(client)
+    server = bench.accept(listener)
+    assert raw_socket(server).getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+def test_a_listener_for_any_address_asks_each_connection_for_its_own(
+    provider: TcpProvider, bench: Bench
+) -> None:
+    listener = provider.listen(TcpAddress("0.0.0.0", 0), ListenOptions())
+    bench.keep(listener)
+    assert isinstance(listener.address, TcpAddress)
+    client = provider.connect(TcpAddress("127.0.0.2", listener.address.port), ConnectOptions())
+    bench.keep(client)
+    server = bench.accept(listener)
+    assert server.local_address == client.peer_address == TcpAddress("127.0.0.2", listener.address.port)
+    server.close()
+    assert server.local_address == client.peer_address
+
+
+def test_connections_of_one_host_share_its_name_and_strangers_do_not_fill_memory_with_theirs() -> None:
+    adopt = tcp_module._Adoption(TcpAddress("127.0.0.1", 1))
+    names = [f"host {number}" for number in range(3000)]
+    kept = []
+    for name in names:
+        for _ in range(2):
+            with socket.socket() as stream:
+                kept.append(adopt(stream, ("".join(name), 7)))
+    assert [end.peer_address for end in kept[::2]] == [TcpAddress(name, 7) for name in names]
+    assert all(one._host is other._host for one, other in zip(kept[::2], kept[1::2], strict=True))
+    assert len(adopt._hosts) <= 1024
+
+
 def test_a_host_name_listens_and_connects(provider: TcpProvider, bench: Bench) -> None:
     listener = provider.listen(TcpAddress("localhost", 0), ListenOptions())
     bench.keep(listener)
