@@ -1,9 +1,9 @@
 """Sessions: one client's life, in as few bytes as it takes.
 
 A server holds as many sessions as connections, nearly all of them idle, so an idle session is one small
-object. What it may need later (a context, a list of functions to call at the end) is made at first use. What
-all sessions of a shard have in common (the lock, the maker of contexts, where errors go) they share through
-their *home*.
+object. What it may need later (a context, a list of functions to call at the end) is made at first use, the
+list not before a second function: most sessions have one, their connection's. What all sessions of a shard have
+in common (the lock, the maker of contexts, where errors go) they share through their *home*.
 
 **The end.** A session ends once: whoever moves it to ``CLOSED`` under the lock takes the list of
 done-callbacks with him and is the one that calls them, after the lock is free, so that a callback may use the
@@ -18,11 +18,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable
+from typing import TypeAlias
 
 from ..api.context import Context, ContextFactory
 from ..api.session import Session, SessionStatus
 from ..api.types import Nanoseconds, SessionId
 from ..internal.faults import ErrorHook, log_error, report
+
+
+_Function: TypeAlias = Callable[[Session], object]
 
 
 class SessionHome:
@@ -55,7 +59,8 @@ class LiveSession:
         self._home = home
         self._status = SessionStatus.CONNECTING
         self._context: Context | None = None
-        self._functions: list[Callable[[Session], object]] | None = None
+        # None, the only function, or a list of several.
+        self._functions: _Function | list[_Function] | None = None
 
     @property
     def context(self) -> Context:
@@ -98,21 +103,25 @@ class LiveSession:
             self._status = SessionStatus.CLOSED
             functions, self._functions = self._functions, None
             self._home.ended(self)
-        if functions:
-            self._call(functions)
+        if functions is not None:
+            self._call(functions if isinstance(functions, list) else (functions,))
         return True
 
-    def on_done(self, function: Callable[[Session], object]) -> None:
+    def on_done(self, function: _Function) -> None:
         """Call ``function(session)`` once when the session ends, or at once when it has."""
         with self._home.lock:
             if self._status is not SessionStatus.CLOSED:
-                if self._functions is None:
-                    self._functions = []
-                self._functions.append(function)
+                functions = self._functions
+                if functions is None:
+                    self._functions = function
+                elif isinstance(functions, list):
+                    functions.append(function)
+                else:
+                    self._functions = [functions, function]
                 return
         self._call((function,))
 
-    def _call(self, functions: Iterable[Callable[[Session], object]]) -> None:
+    def _call(self, functions: Iterable[_Function]) -> None:
         """Call each function, whatever the others raise."""
         interrupt: BaseException | None = None
         for function in functions:

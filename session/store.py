@@ -12,15 +12,21 @@ a ``deque``. A new session pops a permit, an ended one puts it back; both are si
 **Deadlines** are in a heap per shard, so that ``expire`` looks at the first entry of each shard and is done
 when nothing is due. A session that ends early leaves its entry behind (taking it out of the middle would cost
 a search). Such dead entries are counted, and when they outnumber the living, the heap is built anew: clients
-that come and go under a deadline of a day do not pile up for a day. """
+that come and go under a deadline of a day do not pile up for a day.
+
+**Ids** come from the system's generator in blocks, cut in advance: a system call and an encoding for each would
+cost more than all the rest of a session. A block is a list, and ``list.pop`` hands each id to one thread only. A
+forked process throws the block away, for its parent will use it. """
 
 from __future__ import annotations
 
+import base64
 import heapq
+import os
 import secrets
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import Final
+from typing import Final, cast
 
 from ..api.clock import Clock
 from ..api.context import ContextFactory
@@ -31,16 +37,32 @@ from .context import ValueContextFactory
 from .session import LiveSession, SessionHome
 
 DEFAULT_SHARD_COUNT: Final = 16
-ID_BYTES: Final = 16
-"""Random bytes of an id: 128 bits, which nobody guesses (RFC 6455 §10.5 leaves identification to us)."""
+ID_CHARACTERS: Final = 22
+"""Length of an id: 132 random bits, which nobody guesses (RFC 6455 §10.5 leaves identification to us)."""
 MAX_ID_TRIES: Final = 8
 DEAD_MIN_COUNT: Final = 64
 """Dead heap entries below which a heap is left as it is."""
 
 
+_BLOCK_BYTES: Final = 64 * 33
+"""33 bytes are 44 characters without padding: two ids of 132 random bits."""
+
+_fresh_ids: list[str] = []
+
+if hasattr(os, "register_at_fork"):  # pragma: no branch - Windows has no fork
+    os.register_at_fork(after_in_child=_fresh_ids.clear)
+
+
 def random_id() -> str:
-    """Return a fresh, unguessable id of 22 URL-safe characters."""
-    return secrets.token_urlsafe(ID_BYTES)
+    """Return a fresh, unguessable id of 22 URL-safe characters. Any thread."""
+    try:
+        return _fresh_ids.pop()
+    except IndexError:
+        text = base64.urlsafe_b64encode(secrets.token_bytes(_BLOCK_BYTES)).decode("ascii")
+        ids = [text[start : start + ID_CHARACTERS] for start in range(0, len(text), ID_CHARACTERS)]
+        mine = ids.pop()
+        _fresh_ids.extend(ids)
+        return mine
 
 
 class _Shard(SessionHome):
@@ -161,23 +183,21 @@ class ShardedSessions:
         if session_id is not None:
             return self._get_or_create(session_id, deadline_ns)[0]
         for _ in range(MAX_ID_TRIES):
-            session, made = self._get_or_create(SessionId(self._new_id()), deadline_ns)
+            session, made = self._get_or_create(self._new_id(), deadline_ns)
             # A fresh id that is in use must not hand somebody else's session to this client.
             if made:
                 return session
         raise ResourceExhausted("no fresh session id found", resource="session ids", limit=MAX_ID_TRIES)
 
-    def _get_or_create(
-        self, session_id: SessionId, deadline_ns: Nanoseconds | None
-    ) -> tuple[LiveSession, bool]:
+    def _get_or_create(self, session_id: str, deadline_ns: Nanoseconds | None) -> tuple[LiveSession, bool]:
         """Return the session of an id and whether this call made it."""
-        shard = self._shard(session_id)
+        shard = self._shards[hash(session_id) % len(self._shards)]
+        made = LiveSession(cast(SessionId, session_id), shard, deadline_ns)
         with shard.lock:
             # Looked at under the lock: ``close`` sets this first and then visits each shard under its lock,
             # so a session is either refused here or found there.
             if self._closed:
                 raise Closed("the session store is closed")
-            made = LiveSession(session_id, shard, deadline_ns)
             session = shard.add(made)
         return session, session is made
 

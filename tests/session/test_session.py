@@ -79,9 +79,10 @@ def test_cancel_ends_it_once_and_calls_each_callback_once_in_order(session: Live
     calls: list[tuple[str, Session]] = []
     session.on_done(lambda ended: calls.append(("first", ended)))
     session.on_done(lambda ended: calls.append(("second", ended)))
+    session.on_done(lambda ended: calls.append(("third", ended)))
     assert session.cancel() is True
     assert session.cancel() is False and session.advance(SessionStatus.CLOSED) is False
-    assert calls == [("first", session), ("second", session)]
+    assert calls == [("first", session), ("second", session), ("third", session)]
     assert session.done and session.status is SessionStatus.CLOSED
 
 

@@ -3,6 +3,7 @@ size."""
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 from collections import deque
@@ -44,10 +45,37 @@ def test_get_of_an_unknown_id_is_none(store: ShardedSessions) -> None:
     assert store.get(A) is None and store.delete(A) is False
 
 
-def test_ids_are_fresh_and_of_128_random_bits(store: ShardedSessions) -> None:
+def test_ids_are_fresh_and_of_132_random_bits(store: ShardedSessions) -> None:
     ids = {store.create().id for _ in range(100)}
     assert len(ids) == 100 and all(len(each) == 22 for each in ids)
     assert len({random_id() for _ in range(100)}) == 100
+
+
+def test_no_id_is_handed_out_twice_by_threads_that_draw_at_once() -> None:
+    drawn: list[list[str]] = [[] for _ in range(4)]
+    threads = [
+        threading.Thread(target=lambda ids=ids: ids.extend(random_id() for _ in range(2000))) for ids in drawn
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len({each for ids in drawn for each in ids}) == 8000
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_forked_process_draws_other_ids_than_its_parent() -> None:
+    random_id()  # a block is begun
+    reading, writing = os.pipe()
+    child = os.fork()
+    if not child:  # pragma: no cover - another process
+        os.write(writing, random_id().encode())
+        os._exit(0)
+    os.close(writing)
+    with open(reading, "rb") as pipe:
+        theirs = pipe.read().decode()
+    os.waitpid(child, 0)
+    assert len(theirs) == 22 and theirs not in {random_id() for _ in range(200)}
 
 
 def test_a_fresh_id_that_is_in_use_never_hands_over_its_session(clock: VirtualClock) -> None:
