@@ -11,10 +11,14 @@ import venv
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import hypothesis
+import mypy
 import pytest
 import typing_extensions
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+
+collect_ignore = ["project"]  # tests of a project of somebody else, run by test_downstream.py in its own world
 
 LEFTOVERS = shutil.ignore_patterns(
     *".git .venv* __pycache__ *.egg-info build dist .*_cache .hypothesis .benchmarks .coverage*".split()
@@ -75,14 +79,34 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return built
 
 
-@pytest.fixture(scope="session")
-def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the Python of an environment that has the wheel and its one dependency, and nothing else."""
-    folder = tmp_path_factory.mktemp("installed") / "venv"
+def make_environment(wheel: Path, folder: Path) -> tuple[Path, Path]:
+    """Make an environment that has the wheel and its one dependency, and nothing else; return its Python and
+    the folder of its packages."""
     venv.create(folder, symlinks=os.name == "posix", with_pip=False)
-    packages = Path(sysconfig.get_path("purelib", "venv", vars={"base": str(folder), "platbase": str(folder)}))
+    bases = {"base": str(folder), "platbase": str(folder)}
+    packages = Path(sysconfig.get_path("purelib", "venv", vars=bases))
     options = ["--no-deps", "--no-index", "--target", str(packages)]
     run_command([sys.executable, "-m", "pip", "install", *options, wheel], folder)
     shutil.copy(typing_extensions.__file__, packages)
-    scripts = Path(sysconfig.get_path("scripts", "venv", vars={"base": str(folder), "platbase": str(folder)}))
-    return scripts / ("python.exe" if os.name == "nt" else "python")
+    scripts = Path(sysconfig.get_path("scripts", "venv", vars=bases))
+    return scripts / ("python.exe" if os.name == "nt" else "python"), packages
+
+
+@pytest.fixture(scope="session")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the Python of an environment that has the wheel and its one dependency, and nothing else."""
+    return make_environment(wheel, tmp_path_factory.mktemp("installed") / "venv")[0]
+
+
+@pytest.fixture(scope="session")
+def downstream(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the Python of an environment as ``pip install hioload-ws[contract]`` makes it, and mypy.
+
+    What the extra asks for is borrowed from the environment that these tests run in, so no network is needed:
+    a ``.pth`` file puts a folder at the end of the path, and the ``.pth`` files in there are not looked at, so
+    an editable install of this repository stays out.
+    """
+    python, packages = make_environment(wheel, tmp_path_factory.mktemp("downstream") / "venv")
+    folders = {Path(module.__file__ or "").parents[1] for module in (pytest, hypothesis, mypy)}
+    (packages / "borrowed.pth").write_text("".join(f"{folder}\n" for folder in sorted(folders)))
+    return python

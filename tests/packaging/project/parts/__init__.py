@@ -1,0 +1,1 @@
+"""Parts that a project has made for itself."""
