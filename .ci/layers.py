@@ -45,9 +45,14 @@ FLOORS: Final[Mapping[str, int]] = {
     "fake": 5,
     PACKAGE: 5,
     "contract": 6,
+    "bench": 6,
 }
 
-FOLDERS: Final[Mapping[str, str]] = {PACKAGE: f"src/{PACKAGE}", "contract": "tests/contract"}
+FOLDERS: Final[Mapping[str, str]] = {
+    PACKAGE: f"src/{PACKAGE}",
+    "contract": "tests/contract",
+    "bench": "benchmarks/runner",
+}
 """Where a room lies, if not in the folder of its name at the root."""
 
 IMPURE: Final = frozenset(
@@ -55,8 +60,12 @@ IMPURE: Final = frozenset(
 )
 """What protocol may not import: whatever it needs of these comes in as an argument."""
 
-FOREIGN_ALLOWED: Final[Mapping[str, frozenset[str]]] = {"contract": frozenset({"pytest", "hypothesis"})}
-"""The contract kit also serves those who have a test framework; it works without."""
+FOREIGN_ALLOWED: Final[Mapping[str, frozenset[str]]] = {
+    "contract": frozenset({"pytest", "hypothesis"}),
+    "bench": frozenset({"aiohttp", "picows", "uvloop", "websockets"}),
+}
+"""The contract kit also serves those who have a test framework, the benchmark those who have peers to compare with;
+both work without."""
 
 Name: TypeAlias = tuple[str, ...]
 """A module's dotted name below the package, as parts: ``("pool", "lease")``; a room itself: ``("pool",)``."""

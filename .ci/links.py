@@ -40,7 +40,7 @@ def check(root: Path) -> Iterator[str]:
     """Yield one line per disagreement."""
     rooms = rooms_on_disk(root)
     source = root / "src" / PACKAGE
-    for room in FLOORS.keys() - {PACKAGE, "contract"} - rooms.keys():
+    for room in FLOORS.keys() - {PACKAGE, *FOLDERS} - rooms.keys():
         yield f"the folder {room}/ with its __init__.py is missing"
     for entry in sorted(source.iterdir()):
         if entry.is_symlink():
