@@ -113,9 +113,10 @@ class Codec(Protocol):
         say.
 
         ``data`` is writable, format ``B``, and is unmasked in place; messages may point into it, so it and
-        the events are borrowed until the next call that receives. Any split of the stream yields the same
-        messages. A violation is reported at the first byte that proves it, after the events before it;
-        nothing after it is looked at.
+        the events are borrowed until the next call that receives. A message used later raises
+        ``UseAfterRelease``, or shows what it was where it has memory of its own, but never other bytes. Any
+        split of the stream yields the same messages. A violation is reported at the first byte that proves it,
+        after the events before it; nothing after it is looked at.
         """
 
     def receive_end(self) -> Sequence[CodecEvent]:
@@ -153,7 +154,8 @@ class Codec(Protocol):
         on by reference (borrowed until sent or copied by the transport; a ``Buffer`` stays one, so that the
         transport can retain instead of copying); a client's is masked into new memory.
         Text is *not* checked here. Raises ``InvalidState`` when the sending half is closed or fragments are out
-        of order, and ``InvalidArgument`` for an unknown kind.
+        of order, and ``InvalidArgument`` for an unknown kind or a view that is not contiguous; nothing has
+        changed then.
         """
 
     def encode_ping(self, payload: ReadableMemory = b"", /) -> Sequence[Sendable]:

@@ -1,0 +1,19 @@
+"""What every test of an implementation of ours under its contract says."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from hioload_ws.contract import Contract, Outcome, check
+from hioload_ws.contract.engine import Factory
+
+
+def hold(suite: type[Contract], make: Factory, *, unsupported: Collection[str] = ()) -> None:
+    """Hold an implementation to a suite: every requirement was run and passes, but those of the capabilities
+    that are named, which are not declared and whose refusal was checked."""
+    report = check(suite, make)
+    left = {entry.requirement.id: entry for entry in report.entries if entry.outcome is not Outcome.PASS}
+    wanted = {each.id for each in suite.requirements if each.capability in unsupported}
+    assert {id for id, entry in left.items() if entry.outcome is Outcome.UNSUPPORTED} == wanted
+    assert [entry for id, entry in left.items() if id not in wanted] == []
+    assert report.conformant
