@@ -16,21 +16,26 @@ where the pinned thread touches it first.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import cycle, islice
 from types import MappingProxyType
 
 from ..api.affinity import Scope
 from ..api.errors import InvalidArgument, NotFound, NotSupported
+from ..api.executor import Executor
 from ..api.topology import Topology
-from ..api.types import CpuId, NodeId
+from ..api.types import ANY_NODE, CpuId, NodeId
 from ..control.config import ServerConfig
 from ..internal.affinity import SYSTEM_CPU_MASKS, CpuMasks, OneThread, SystemAffinity
+from ..internal.executor import WorkerExecutor, do_nothing
+from ..internal.faults import ErrorHook
+from ..internal.late_executor import LateExecutor
 from ..internal.memory_policy import MemoryPolicy
 from ..internal.syscalls import NumaCalls
-from ..internal.topology import SysTopology
+from ..internal.topology import SysTopology, allowed_cpus, count_cpus
 from ..pool.buffer_pool import SlabBufferPool
 from ..pool.node_pools import nodes_with_memory
 from ..pool.slab import HugePages, MapMemory, PageSource, map_anonymous
@@ -98,6 +103,29 @@ class Placement:
             source = PageSource(memory, huge_pages, MemoryPolicy(machine.calls).bind, machine.map_memory)
         return SlabBufferPool(source, limit_bytes=config.pool_limit_bytes, leaks=config.leaks)
 
+    def make_executor(self, config: ServerConfig, on_error: ErrorHook) -> LateExecutor:
+        """Return the executor of this place: its threads run on all CPUs of the node, not only on the reactor's own,
+        and start with the first task. Without a place they run wherever the system likes."""
+        masks, cpus = self._machine.masks, self._place.cpus
+        prepare, node = do_nothing, ANY_NODE
+        if cpus and masks is not None:
+            topology = self._known_topology()
+            node = topology.node_of(min(cpus))
+            cpus = cpus.union(topology.usable_cpus(node))
+            prepare = partial(_pin_caller, topology, masks, cpus)
+        make = partial(
+            WorkerExecutor, node=node, queue_capacity=config.executor_capacity, prepare=prepare, on_error=on_error
+        )
+        return LateExecutor(node, self.thread_count(config), make)
+
+    def thread_count(self, config: ServerConfig) -> int:
+        """Return how many threads the executor is to have."""
+        cpus: Iterable[int] | None = self._place.cpus
+        if cpus:
+            topology = self._known_topology()
+            cpus = topology.usable_cpus(topology.node_of(min(self._place.cpus)))
+        return config.executor_threads or len(tuple(cpus or allowed_cpus() or range(count_cpus())))
+
     @contextmanager
     def held(self) -> Iterator[None]:
         """Keep the calling thread in its place within the block; afterwards it has the mask it had before.
@@ -115,6 +143,11 @@ class Placement:
                 affinity, self._affinity = self._affinity, None
                 if affinity is not None:
                     affinity.close()
+
+    def resize(self, executor: Executor, old: ServerConfig, new: ServerConfig) -> None:
+        """Have an executor follow ``executor_threads``; errors as ``Executor.resize``."""
+        if old.executor_threads != new.executor_threads:
+            executor.resize(self.thread_count(new))
 
     def follow(self, old: ServerConfig, new: ServerConfig) -> None:
         """Move to where a changed configuration says; a hook for ``ConfigControl.on_reload``. Errors as the
@@ -177,6 +210,11 @@ class Placement:
                 raise InvalidArgument("this CPU may not be used here", cpu=cpu, node=config.node, usable=sorted(cpus))
             cpus = frozenset({cpu})
         return Place(cpus, memory)
+
+
+def _pin_caller(topology: Topology, masks: CpuMasks, cpus: frozenset[CpuId]) -> None:
+    # A thread begins with the mask of the one that starts it, which may be the reactor's single CPU.
+    SystemAffinity(Scope.THREAD, topology, masks).pin(cpus)
 
 
 def spread(

@@ -24,43 +24,28 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from threading import get_ident
 
-from ..api.clock import Clock
 from ..api.codec import Role
 from ..api.connection import Connection, SendableMessage
 from ..api.errors import InvalidState, TimedOut
-from ..api.extension import ExtensionFactory
-from ..api.handler import CloseEvent, Middleware, OpenEvent
-from ..api.poller import Poller
-from ..api.registry import TransportRegistry
+from ..api.handler import CloseEvent, OpenEvent
 from ..api.scheduler import Scheduler
 from ..api.session import SessionStatus
-from ..api.tracer import Tracer
 from ..api.transport import Address, UnixAddress
 from ..api.types import Nanoseconds
 from ..control.config import ServerConfig
-from ..control.metrics import MetricsRegistry
-from ..control.probes import ProbeRegistry
-from ..control.registry import ConfigControl
-from ..internal.clock import SystemClock
-from ..internal.faults import ErrorHook, log_error
-from ..session.context import ValueContext
-from ..session.store import ShardedSessions
-from ..transport.registry import default_registry
 from .accelerate import use_accelerators
 from .acceptor import Acceptor
-from .application import Application
 from .broadcast import broadcast
 from .connection import WebSocketConnection
 from .door import Door
 from .hub import ConnectionSettings, Hub, ns
-from .placement import Machine, Placement
 from .roles import Host
-from .server_sessions import InheritingContexts, SessionDesk
+from .server_parts import ServerParts
+from .server_probes import show_inside
+from .server_sessions import SessionDesk
 from .settings import apply_settings, handshake_config, listen, make_reactor
 from .signals import signals_call
-from .tls import ServerTls, server_context
-from .tracing import ConnectionSpans
-from .traffic import Traffic, observe
+from .traffic import Traffic
 
 _GOING_AWAY = 1001
 
@@ -72,79 +57,19 @@ class _Phase(enum.Enum):
     ENDED = "ended"
 
 
-class Server(Application, Host):
+class Server(ServerParts, Host):
     """A WebSocket server on one reactor. Implements ``api.shutdown.GracefulShutdown``.
 
     Thread rules: configure and start it from one thread; ``run`` makes the calling thread the owner; ``post``,
-    ``shutdown``, ``connection_count``, ``pool.stats()``, ``control``, ``metrics`` and ``probes`` from any.
+    ``shutdown``, ``connection_count``, ``pool.stats()``, ``executor``, ``control``, ``metrics``, ``probes`` from any.
     """
 
     role = Role.SERVER
 
-    def __init__(
-        self,
-        host: str | None = None,
-        port: int | None = None,
-        *,
-        unix: str | None = None,
-        tls: ServerTls | None = None,
-        config: ServerConfig | None = None,
-        middleware: Sequence[Middleware] = (),
-        extensions: Sequence[ExtensionFactory] = (),
-        registry: TransportRegistry | None = None,
-        clock: Clock | None = None,
-        poller: Callable[[], Poller] | None = None,
-        machine: Machine | None = None,
-        tracer: Tracer | None = None,
-        on_error: ErrorHook = log_error,
-        **settings: object,
-    ) -> None:
-        """Configure a server; nothing is opened yet.
-
-        ``host`` and ``port`` (0: the system chooses), or ``unix``, say where to listen; ``tls`` is a context or
-        the paths of certificate and key. ``settings`` are fields of ``ServerConfig`` and replace those of
-        ``config``. ``extensions`` are accepted where a client offers them, whatever the configuration becomes.
-        ``tracer`` gets a span per connection, ``on_error`` what handlers and hooks raise. ``registry``, ``clock``,
-        ``poller`` (a function that makes one) and ``machine`` are seams for other transports, time and hardware.
-        Raises ``InvalidArgument`` naming every setting that is unknown or wrong, and for an extension that is there
-        twice; for ``node`` and ``cpu`` as ``Placement``.
-        """
-        super().__init__(middleware)
-        places = {"host": host, "port": port, "unix_path": unix}
-        settings.update({name: value for name, value in places.items() if value is not None})
-        self.control = ConfigControl(ServerConfig.from_mapping(settings, "Server", config))
-        """The configuration in force; change it with ``control.set_config``."""
-        self._extensions = tuple(extensions)
-        handshake_config(self.config, self._extensions)  # a mistake in them shows here, not at the start
-        self._tls = None if tls is None else server_context(tls)
-        self._registry = default_registry() if registry is None else registry
-        self._clock = SystemClock() if clock is None else clock
-        self._make_poller = poller
-        self._on_error = on_error
-        self._spans = None if tracer is None else ConnectionSpans(tracer)
-        self.placement = Placement(self.config, machine)
-        """Where its thread runs and its memory lies."""
-        self.pool = self.placement.make_pool(self.config)
-        """Where payload memory comes from."""
-        self.context = ValueContext(self._clock)
-        """Values of the server; what is propagated here is in the context of every session begun later."""
-        self.sessions = ShardedSessions(self._clock, contexts=InheritingContexts(self.context))
-        """The sessions of the open connections."""
-        self.metrics = MetricsRegistry()
-        """Counters and gauges; see ``adapters/traffic.py`` for the names."""
-        self.probes = ProbeRegistry()
-        """The inside of the server, by name."""
-        self._life = threading.RLock()  # Re-entrant: a signal handler of the user's may call us.
-        self._phase = _Phase.CONFIGURED
-        self._drained = True
-        self._ended = threading.Event()
-        self._acceptors: list[Acceptor] = []
-        self._hub: Hub | None = None
-
-    @property
-    def config(self) -> ServerConfig:
-        """The configuration in force."""
-        return self.control.config()
+    _phase = _Phase.CONFIGURED
+    _drained = True
+    _acceptors: Sequence[Acceptor] = ()
+    _hub: Hub | None = None
 
     @property
     def connection_count(self) -> int:
@@ -198,9 +123,9 @@ class Server(Application, Host):
                 raise
             self._hub = hub
             self.control.on_reload(self.placement.follow)
+            self.control.on_reload(lambda old, new: self.placement.resize(self.executor, old, new))
             self.control.on_reload(lambda old, new: apply_settings(hub, door, new))
-            observe(self.metrics, self.probes, hub, self.pool, self.sessions)
-            self.probes.register_probe("placement", self.placement.state)
+            show_inside(self, hub, self._registry)
             self._phase = _Phase.STARTED
 
     def run(self, *, handle_signals: bool = True) -> None:
@@ -330,7 +255,7 @@ class Server(Application, Host):
             self._router,
             self._request_hooks,
             SessionDesk(hub, self.sessions),
-            handshake_config(config, self._extensions),
+            handshake_config(config, self.extensions),
             config.max_connections,
         )
 
@@ -365,7 +290,7 @@ class Server(Application, Host):
             hub.reactor.stop()
 
     def _close_listeners(self) -> None:
-        acceptors, self._acceptors = self._acceptors, []
+        acceptors, self._acceptors = self._acceptors, ()
         for acceptor in acceptors:
             acceptor.close()
 
@@ -374,6 +299,7 @@ class Server(Application, Host):
         if self._phase is not _Phase.ENDED:
             if self._hub is not None:
                 self._release(self._hub)
+            self.executor.shutdown(cancel_queued=True)
             self._phase = _Phase.ENDED
             self._ended.set()
 
@@ -388,7 +314,8 @@ class Server(Application, Host):
         hub.owner_id = None
         self.sessions.close()
         self.pool.close()
-        self._ended.set()
+        self._ended.set()  # before the wait: a task may wait for our end
+        self.executor.shutdown(cancel_queued=True, timeout_ns=ns(self.config.shutdown_timeout_s))
 
 
 __all__ = ["Server"]

@@ -25,7 +25,7 @@ GIB: Final = 1 << 30
 
 _DAY_S: Final = 86_400.0
 _AT_BIND: Final = "the listening socket is bound once, when the server starts"
-_AT_START: Final = "reactors are built with it when the server starts"
+_AT_START: Final = "reactors and executors are built with it when the server starts"
 _AT_POOL: Final = "buffer pools are built with it when the server starts"
 _MAX_NODE: Final = 1023
 _MAX_CPU: Final = 8191
@@ -103,6 +103,11 @@ class ServerConfig:
                            low=0, high=_MAX_CPU)
     huge_pages: str = knob("never", "Huge pages for buffers: the best kind that the machine grants, or none.",
                            choices=("never", "try"), fixed=_AT_POOL)
+
+    executor_threads: int = knob(0, "Threads for functions that block; 0: one per CPU of the server's node.",
+                                 unit="threads", low=0, high=4096)
+    executor_capacity: int = knob(1024, "Most calls that wait for such a thread; further ones are refused.",
+                                  unit="calls", low=1, high=1 << 24, fixed=_AT_START)
 
     reactor_budget: int = knob(256, "Most events, posts and timers, each, that a reactor handles per turn.",
                                unit="events", low=1, high=1_000_000, fixed=_AT_START)

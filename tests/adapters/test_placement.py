@@ -13,12 +13,12 @@ import pytest
 from hioload_ws import Server
 from hioload_ws.adapters.placement import Machine, Place, Placement, spread
 from hioload_ws.api import InvalidArgument, NotFound, NotSupported
-from hioload_ws.api.types import CpuId, NodeId
+from hioload_ws.api.types import ANY_NODE, CpuId, NodeId
 from hioload_ws.control import ServerConfig
 from hioload_ws.fake import FakeCpuMasks, FakeTopology, Faults, permission_denied
 from hioload_ws.internal.affinity import SYSTEM_CPU_MASKS
 from hioload_ws.internal.syscalls import MPOL_BIND
-from hioload_ws.internal.topology import SysTopology
+from hioload_ws.internal.topology import SysTopology, allowed_cpus, count_cpus
 from tests.adapters.live import echo_server, run_on
 from tests.internal.numa_kernel import FakeKernel
 
@@ -182,6 +182,31 @@ def test_a_worker_s_place_wins_over_the_configured_one() -> None:
     assert placement.make_pool(ServerConfig()).node == 1
 
 
+def test_the_executor_has_all_cpus_of_the_node_also_when_the_reactor_has_one() -> None:
+    world = World("2x3")
+    placement = world.placement(cpu=4)
+    with placement.make_executor(ServerConfig(), lambda error, origin: None) as executor:
+        assert (executor.node, executor.worker_count) == (1, 3)
+        executor.resize(1)
+        executor.submit(lambda: None).result()
+        assert world.mask() == {3, 4, 5}, "the fake machine takes every thread for this one"
+
+
+def test_the_executor_without_a_place_is_as_large_as_the_machine_and_pins_nothing() -> None:
+    placement = Placement(ServerConfig(), Machine(masks=None))
+    with placement.make_executor(ServerConfig(), lambda error, origin: None) as executor:
+        assert executor.node == ANY_NODE
+        assert executor.worker_count == len(tuple(allowed_cpus() or range(count_cpus())))
+        assert executor.submit(lambda: 5).result() == 5
+        few, default = ServerConfig(executor_threads=2), ServerConfig()
+        placement.resize(executor, default, few)
+        assert executor.worker_count == 2
+        placement.resize(executor, few, ServerConfig(executor_threads=2, max_connections=5))
+        assert executor.worker_count == 2
+        placement.resize(executor, few, default)
+        assert executor.worker_count == placement.thread_count(default)
+
+
 def test_huge_pages_are_tried_where_they_are_asked_for() -> None:
     flags: list[int] = []
 
@@ -247,6 +272,10 @@ def test_a_server_is_pinned_moved_while_it_runs_and_put_back() -> None:
             app.control.set_config(cpu=8000)
         with pytest.raises(InvalidArgument, match="built with it"):
             app.control.set_config(node=None)
+        near = set(topology.usable_cpus(node))
+        assert app.executor.submit(lambda: os.sched_getaffinity(0)).result() == near
+        app.control.set_config(executor_threads=1)
+        assert app.executor.worker_count == 1
     assert os.sched_getaffinity(0) == before
 
 

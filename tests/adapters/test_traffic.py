@@ -82,26 +82,3 @@ def test_a_connection_beyond_the_limit_is_counted_as_refused() -> None:
             connect(url)
         assert caught.value.status == 503
         assert values(app)["hioload_connections_refused_total"] == 1
-
-
-def test_gauges_show_leased_memory_and_the_reactor() -> None:
-    app = Server("127.0.0.1", 0)
-    app.on_message(lambda connection, message: None)
-    with app.background() as url, connect(url) as connection:
-        connection.send("x")
-        lease = app.pool.acquire(1000)
-        now = values(app)
-        assert now["hioload_pool_in_use_buffers"] == app.pool.stats().in_use_count >= 1
-        assert now["hioload_pool_mapped_bytes"] >= now["hioload_pool_in_use_bytes"] >= 1000
-        lease.release()
-        assert values(app)["hioload_pool_in_use_buffers"] == now["hioload_pool_in_use_buffers"] - 1
-        assert now["hioload_loop_seconds"] >= 0
-        assert now["hioload_timer_lag_seconds"] >= 0
-
-
-def test_probes_show_platform_pool_leaks_and_reactor() -> None:
-    app = Server("127.0.0.1", 0)
-    with app.background():
-        state = app.probes.dump_state()
-    assert set(state) == {"platform", "connections", "pool", "leaks", "reactor"}
-    assert [value for value in state.values() if isinstance(value, BaseException)] == []

@@ -61,6 +61,7 @@ def test_what_is_built_at_the_start_is_fixed_and_what_is_asked_for_later_is_live
         "mask_accelerator",
         "node",
         "huge_pages",
+        "executor_capacity",
     }
 
 
