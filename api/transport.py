@@ -40,7 +40,8 @@ Sendable: TypeAlias = "ReadableMemory | Buffer"
 class Features:
     """What a transport can really do on this machine.
 
-    A flag that is set is true; a contract suite tries each.
+    A flag that is set is true; the contract suite tries those that show from outside (``descriptor`` and
+    ``half_close``).
     """
 
     name: str
@@ -101,10 +102,10 @@ class Transport(Protocol):
     """One end of a reliable, ordered, non-blocking byte stream.
 
     States: open, input ended (peer finished), output ended (``shutdown``), closed. Thread rules: the owning
-    reactor's thread. After ``close`` every call raises ``TransportClosed``, except ``close``, ``features``
-    and the addresses. When the peer resets the connection, the call that meets it (``recv_into``, ``send``
-    or ``flush``) raises ``ConnectionLost``; the transport must then be closed, and until it is, calls that
-    move bytes raise it again.
+    reactor's thread. After ``close`` every call and property raises ``TransportClosed``, except ``close``,
+    ``features`` and the addresses. When the peer resets the connection, the call that meets it
+    (``recv_into``, ``send`` or ``flush``) raises ``ConnectionLost``; the transport must then be closed, and
+    until it is, calls that move bytes raise it again.
     """
 
     @property
@@ -148,7 +149,8 @@ class Transport(Protocol):
 
         0 means: all of it is with the system. Empty batches and empty items are legal. On
         ``ConnectionLost`` everything queued is dropped and retained buffers are released. Raises
-        ``InvalidState`` after ``shutdown``; nothing is queued then.
+        ``InvalidState`` after ``shutdown`` and ``InvalidArgument`` for a batch with an item that can't be
+        sent (memory that is not contiguous, too); nothing is queued then. The batch is borrowed.
         """
 
     def flush(self) -> int:
@@ -174,13 +176,14 @@ class Transport(Protocol):
     def shutdown(self) -> None:
         """End our sending once everything pending is sent (shutdown(2), SHUT_WR); receiving goes on.
 
-        Idempotent.
+        Idempotent. Raises ``NotSupported`` where ``features().half_close`` is not set.
         """
 
     def close(self) -> None:
         """Release the handle now; what is pending is dropped and retained buffers are released.
 
-        Idempotent. Unregister the handle first.
+        The peer receives what was sent, then the end of the stream or ``ConnectionLost``; when it goes on
+        sending, it meets ``ConnectionLost`` sooner or later. Idempotent. Unregister the handle first.
         """
 
 

@@ -103,12 +103,14 @@ class ScriptedTransport:
 
     @property
     def handle(self) -> Handle:
-        """The number the test chose."""
+        """The number the test chose; raises ``TransportClosed`` after ``close``."""
+        self._check_open()
         return self._handle
 
     @property
     def interest(self) -> Interest:
         """``WRITABLE`` while something is pending."""
+        self._check_open()
         return WRITABLE if self._outgoing.pending_bytes else 0
 
     @property
@@ -124,11 +126,13 @@ class ScriptedTransport:
     @property
     def buffered(self) -> bool:
         """Whether hidden bytes wait."""
+        self._check_open()
         return self.hidden_bytes > 0
 
     @property
     def pending_bytes(self) -> int:
         """Bytes accepted that the system has not taken."""
+        self._check_open()
         return self._outgoing.pending_bytes
 
     def features(self) -> Features:

@@ -5,6 +5,7 @@ from .report import Entry, Finding, Outcome, Report, Verdict
 from .requirement import Level, Requirement, must, refusal, requirement, should
 from .suite import Contract
 from .suites.ring import MpmcRingContract, RingContract
+from .suites.transport import TransportContract
 from .trial import Trial
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "Report",
     "Requirement",
     "RingContract",
+    "TransportContract",
     "Trial",
     "Verdict",
     "check",

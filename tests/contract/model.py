@@ -9,6 +9,7 @@ the story of the failure and is usually a handful of lines.
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final, TypeAlias
@@ -24,6 +25,9 @@ Replay: TypeAlias = Callable[[Sequence[Operation]], None]
 
 MAX_REPLAYS: Final = 200
 """Replays spent on shortening."""
+
+MAX_SECONDS: Final = 0.5
+"""Time spent on shortening: where each replay ends with a time-out, few have to do."""
 
 
 def explore(
@@ -55,9 +59,10 @@ def _shortened(trial: Trial, replay: Replay, script: list[Operation], finding: F
     """Leave out ever smaller blocks for as long as something breaks."""
     size = len(script) // 2
     replays = 0
+    end = time.monotonic() + MAX_SECONDS
     while size:
         start = 0
-        while start < len(script) and replays < MAX_REPLAYS:
+        while start < len(script) and replays < MAX_REPLAYS and time.monotonic() < end:
             shorter = script[:start] + script[start + size :]
             replays += 1
             found = _attempt(trial, replay, shorter)
@@ -69,4 +74,4 @@ def _shortened(trial: Trial, replay: Replay, script: list[Operation], finding: F
     return replace(finding, summary=f"{finding.summary} (script shortened to {len(script)} operations)")
 
 
-__all__ = ["MAX_REPLAYS", "Operation", "Replay", "explore"]
+__all__ = ["MAX_REPLAYS", "MAX_SECONDS", "Operation", "Replay", "explore"]

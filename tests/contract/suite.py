@@ -51,11 +51,13 @@ class Contract:
         cls.suite = cls
         cls.name = name
         cls.requirements = cls.requirements + requirements
-        own = [each for each in vars(cls).values() if isinstance(each, FunctionType)]
-        checks = {id: each for each in own if (id := checked_id(each)) is not None}
-        refusals = {word: each for each in own if (word := refused_capability(each)) is not None}
-        cls.checks = MappingProxyType({**cls.checks, **checks})
-        cls.refusals = MappingProxyType({**cls.refusals, **refusals})
+        # Also those of bases without a suite of their own: a long suite is written in parts.
+        found = [each for base in reversed(cls.__mro__) for each in vars(base).values()]
+        functions = [each for each in found if isinstance(each, FunctionType)]
+        checks = {id: each for each in functions if (id := checked_id(each)) is not None}
+        refusals = {word: each for each in functions if (word := refused_capability(each)) is not None}
+        cls.checks = MappingProxyType(checks)
+        cls.refusals = MappingProxyType(refusals)
 
     @classmethod
     def bound(cls, factory: Callable[..., object] | None) -> Self:

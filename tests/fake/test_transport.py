@@ -68,8 +68,10 @@ def test_readiness_follows_what_is_there(poller: ScriptedPoller, transport: Scri
     assert (readiness(poller, transport), transport.buffered) == (0, False)
     transport.reset()
     assert readiness(poller, transport) == READABLE | FAILED
+    poller.register(handle := transport.handle, READABLE)
     transport.close()
-    assert readiness(poller, transport) == 0
+    assert poller.poll(0, 1) == []
+    poller.unregister(handle)
 
 
 def test_the_system_takes_what_there_is_room_for(transport: ScriptedTransport) -> None:
@@ -118,6 +120,10 @@ def test_a_closed_transport_refuses_everything_but_questions(transport: Scripted
         transport.flush,
         transport.shutdown,
         lambda: transport.set_water_marks(1, 1, None),
+        lambda: transport.handle,
+        lambda: transport.interest,
+        lambda: transport.buffered,
+        lambda: transport.pending_bytes,
     ):
         with pytest.raises(TransportClosed):
             call()

@@ -1,0 +1,219 @@
+"""The part of the transport's contract about sending: who owns the memory, and what when the peer is slow."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from ...api.errors import InvalidArgument
+from ...api.poller import WRITABLE
+from ...api.transport import Transport
+from ...pool.buffer_pool import SlabBufferPool
+from ..hostile import content
+from ..requirement import must, requirement
+from ..suite import Contract
+from ..trial import Trial
+from .buffer import acquire
+from .transport_pair import Ends, Pair
+
+SENDING = (
+    must("TRN-21", "send never blocks: it answers pending_bytes, and loses nothing of what is pending.", "TRN-09"),
+    must("TRN-22", "While something is pending interest has WRITABLE, and flush brings it down to 0.", "TRN-21"),
+    must("TRN-23", "Borrowed memory may be changed as soon as send has returned.", "TRN-21"),
+    must("TRN-24", "The caller's memory is never written to.", "TRN-12"),
+    must("TRN-25", "The batch itself is not kept: it may be changed as soon as send has returned.", "TRN-21"),
+    must("TRN-26", "A buffer is retained while bytes of it are pending, and released then.", "TRN-21"),
+    must("TRN-27", "A buffer that the caller releases after send still arrives as it was.", "TRN-21"),
+    must("TRN-28", "Water marks are told when crossed: True above high, then False at low.", "TRN-22"),
+    must("TRN-29", "Water marks in the wrong order or below 0 raise InvalidArgument.", "TRN-01"),
+)
+
+
+class TransportBase(Contract, name="transport", requirements=()):
+    """What the parts share: how a pair is made."""
+
+    def make(self) -> Ends:
+        """Return a new connected pair; with a third element, a function that lets their world go on."""
+        raise NotImplementedError
+
+    def pair(self, trial: Trial) -> Pair:
+        """Return a fresh pair, at rest."""
+        pair = Pair(trial, trial.make(self.make))
+        pair.come_to_rest()
+        return pair
+
+    def declared(self, trial: Trial) -> frozenset[str]:
+        """Return what both ends say that they can."""
+        ends = trial.make(self.make)
+        features = [ends[0].features(), ends[1].features()]
+        names = ("descriptor", "half_close")
+        return frozenset(name for name in names if all(getattr(each, name) for each in features))
+
+
+class SendingContract(TransportBase, name="transport-sending", requirements=()):
+    """Sending and back-pressure."""
+
+    @requirement("TRN-21")
+    def sending_never_blocks(self, trial: Trial) -> None:
+        pair = self.pair(trial)
+        sent = pair.fill(pair.near)
+        for _ in range(3):
+            piece = content(pair.affordable(100_000), trial.rng)
+            trial.did(f"send([{len(piece)} bytes])")
+            trial.equal(pair.near.send([piece]), pair.near.pending_bytes, "what send answers")
+            sent += piece
+        pair.receive(pair.far, sent)
+        pair.nothing_more(pair.far)
+
+    @requirement("TRN-22")
+    def flushing_comes_to_an_end(self, trial: Trial) -> None:
+        pair = self.pair(trial)
+        trial.true(not pair.near.interest & WRITABLE, "nothing is pending, and WRITABLE is not asked for")
+        sent = pair.fill(pair.near)
+        if pair.near.pending_bytes:
+            trial.true(pair.near.interest & WRITABLE, "something is pending, and WRITABLE is asked for")
+            before = pair.near.pending_bytes
+            answer = pair.near.flush()
+            trial.equal(answer, pair.near.pending_bytes, "what flush answers")
+            trial.true(answer <= before, "flush never adds to what is pending", got=answer, wanted=before)
+        pair.receive(pair.far, sent)
+        trial.equal(pair.near.flush(), 0, "what flush answers when all has arrived")
+        trial.equal(pair.near.pending_bytes, 0, "pending_bytes when all has arrived")
+        trial.true(not pair.near.interest & WRITABLE, "nothing is pending, and WRITABLE is not asked for")
+
+    @requirement("TRN-23")
+    def borrowed_memory_is_let_go(self, trial: Trial) -> None:
+        for full in (False, True):
+            pair = self.pair(trial)
+            sent = pair.fill(pair.near) if full else b""
+            data = content(pair.affordable(70_000), trial.rng)
+            memory, second = bytearray(data), bytearray(data)
+            trial.did("send([bytearray, memoryview of a bytearray]), then overwrite and grow both")
+            pair.near.send([memory, memoryview(second)[10:]])
+            memory[:] = second[:] = bytes(len(data))
+            memory.append(0)  # BufferError, if a view of it is still held
+            pair.receive(pair.far, sent + data + data[10:])
+
+    @requirement("TRN-24")
+    def callers_memory_is_untouched(self, trial: Trial) -> None:
+        pair = self.pair(trial)
+        for size_bytes in (1, 126, pair.affordable(70_000)):
+            data = content(size_bytes, trial.rng)
+            memory, second = bytearray(data), bytearray(data)
+            pair.transfer(pair.near, memory, memoryview(second))
+            trial.equal(memory, bytearray(data), "the bytearray that was sent")
+            trial.equal(second, bytearray(data), "the memory under the view that was sent")
+
+    @requirement("TRN-25")
+    def batch_is_let_go(self, trial: Trial) -> None:
+        for full in (False, True):
+            pair = self.pair(trial)
+            sent = pair.fill(pair.near) if full else b""
+            data = content(pair.affordable(50_000), trial.rng)
+            batch = [data, b"second"]
+            trial.did("send(batch), then batch[:] = [other bytes]")
+            pair.near.send(batch)
+            trial.equal(batch, [data, b"second"], "the batch after send")
+            batch[:] = [b"other bytes"]
+            pair.receive(pair.far, sent + data + b"second")
+
+    @requirement("TRN-26")
+    def buffers_are_counted(self, trial: Trial) -> None:
+        for full in (False, True):
+            pair = self.pair(trial)
+            pool = trial.make(SlabBufferPool)
+            sent = pair.fill(pair.near) if full else b""
+            data = content(pair.affordable(60_000), trial.rng)
+            buffer = acquire(trial, pool, len(data))
+            buffer.data()[:] = data
+            trial.did("send([a pooled buffer, and a slice of it that is released at once])")
+            part = buffer.slice(100, 200)
+            pair.near.send([buffer, part])
+            part.release()
+            held = buffer.ref_count
+            trial.true(held >= 1, "the caller keeps its own count", got=held)
+            if full and pair.near.pending_bytes:
+                trial.true(held >= 2, "a buffer that is pending is retained", got=held)
+            pair.receive(pair.far, sent + data + data[100:200])
+            pair.near.flush()
+            trial.equal(buffer.ref_count, 1, "the count of the buffer when all has arrived")
+
+    @requirement("TRN-27")
+    def released_buffers_arrive(self, trial: Trial) -> None:
+        pair = self.pair(trial)
+        pool = trial.make(SlabBufferPool)
+        sent = pair.fill(pair.near)
+        for _ in range(3):
+            data = content(pair.affordable(60_000), trial.rng)
+            trial.did("send([a pooled buffer]), release it, acquire another and overwrite it")
+            with pool.acquire(len(data)) as buffer:
+                buffer.data()[:] = data
+                pair.near.send([buffer])
+            with pool.acquire(len(data)) as other:
+                other.data()[:] = bytes(len(data))
+            sent += data
+        pair.receive(pair.far, sent)
+        pair.near.flush()
+        trial.equal(pool.stats().in_use_count, 0, "the buffers in use when all has arrived")
+
+    @requirement("TRN-28")
+    def water_marks_are_told(self, trial: Trial) -> None:
+        pair = self.pair(trial)
+        marks = _Marks(pair, 200_000, 50_000)
+        trial.did("set_water_marks(200000, 50000, function)")
+        pair.near.set_water_marks(marks.high_bytes, marks.low_bytes, marks.told.append)
+        for _ in range(2):
+            sent = pair.fill(pair.near)
+            marks.look()
+            if not pair.near.pending_bytes:
+                return
+            while pair.near.pending_bytes <= marks.high_bytes:
+                sent += marks.send_more()
+            sent += marks.send_more()
+            for start in range(0, len(sent), 20_000):
+                pair.receive(pair.far, sent[start : start + 20_000], partial=True)
+                marks.look()
+            pair.near.flush()
+            marks.look()
+            trial.equal(pair.near.pending_bytes, 0, "pending_bytes when all has arrived")
+
+    @requirement("TRN-29")
+    def water_marks_are_checked(self, trial: Trial) -> None:
+        near = self.pair(trial).near
+        for high_bytes, low_bytes in ((1, 2), (-1, -1), (5, -1)):
+            call = f"set_water_marks({high_bytes}, {low_bytes}, None)"
+            trial.raises(InvalidArgument, call, partial(near.set_water_marks, high_bytes, low_bytes, None))
+        near.set_water_marks(0, 0, None)
+        near.send([b"x"])
+
+
+class _Marks:
+    """Water marks, and what was told about them: it has to fit what is pending after each call."""
+
+    def __init__(self, pair: Pair, high_bytes: int, low_bytes: int) -> None:
+        self.pair = pair
+        self.high_bytes = high_bytes
+        self.low_bytes = low_bytes
+        self.told: list[bool] = []
+
+    def look(self) -> None:
+        """Expect that what was told alternates, and that its last word is true. (A system that takes more and
+        more may have crossed the marks to and fro within one call.)"""
+        trial, told = self.pair.trial, self.told
+        pending_bytes = self.pair.near.pending_bytes
+        trial.equal(told, [number % 2 == 0 for number in range(len(told))], "what was told, in order")
+        paused = bool(told) and told[-1]
+        if pending_bytes > self.high_bytes:
+            trial.true(paused, f"with {pending_bytes} bytes pending the last word is True", got=told)
+        elif pending_bytes <= self.low_bytes:
+            trial.true(not paused, f"with {pending_bytes} bytes pending the last word is not True", got=told)
+
+    def send_more(self) -> bytes:
+        """Send some more, and return it."""
+        piece = content(30_000, self.pair.trial.rng)
+        self.pair.near.send([piece])
+        self.pair.trial.did(f"send([30000 bytes]); pending: {self.pair.near.pending_bytes}")
+        self.look()
+        return piece
+
+
+__all__ = ["SENDING", "SendingContract", "TransportBase"]

@@ -1,0 +1,26 @@
+"""The kit on trial: each broken implementation is caught by what it breaks, each odd one that is right passes."""
+
+from __future__ import annotations
+
+import pytest
+
+from hioload_ws.contract import catalogue
+from hioload_ws.contract.mutation import Mutant, Oddball
+from hioload_ws.contract.selftest import try_mutant, try_oddball
+
+MUTANTS = catalogue.mutants()
+ODDBALLS = catalogue.oddballs()
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda each: f"{each.suite.name} {each.kills} {each.make.__name__}")
+def test_what_is_broken_is_caught_by_the_requirement_it_breaks(mutant: Mutant) -> None:
+    assert try_mutant(mutant, 1).fault == ""
+
+
+@pytest.mark.parametrize("oddball", ODDBALLS, ids=lambda each: f"{each.suite.name} {each.make.__name__}")
+def test_what_is_odd_and_right_passes(oddball: Oddball) -> None:
+    assert try_oddball(oddball, 1).fault == ""
+
+
+def test_requirements_checks_refusals_and_mutants_agree() -> None:
+    assert list(catalogue.faults()) == []
