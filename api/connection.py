@@ -86,9 +86,9 @@ class Connection(Protocol):
         Memory that can change (bytearray, memoryview, a borrowed message) is borrowed until ``send``
         returns when called outside a handler, and until the handler returns when called inside one: do not
         change it before. All messages of one turn leave in one system call. Raises ``TransportClosed`` once
-        closing has begun, ``InvalidArgument`` for another type or a non-contiguous view, and
-        ``ResourceExhausted`` when ``pending_bytes`` would pass the connection's send limit: nothing was
-        queued then.
+        closing has begun, ``InvalidArgument`` for another type, a non-contiguous view or a ``str`` that has no
+        UTF-8, and ``ResourceExhausted`` when ``pending_bytes`` would pass the connection's send limit: nothing
+        was queued then.
         """
 
     def ping(self, payload: ReadableMemory = b"") -> None:
@@ -101,8 +101,9 @@ class Connection(Protocol):
         """Start the closing handshake (RFC 6455 §7.1.2): what is queued leaves first, then the close frame.
         Idempotent; later codes are ignored.
 
-        When the peer does not answer in time, the connection is dropped. Raises ``InvalidArgument`` for a
-        code that may not be sent or a reason above 123 bytes.
+        Messages that arrive once closing has begun are discarded: nobody could answer them. When the peer does
+        not answer in time, the connection is dropped. Raises ``InvalidArgument`` for a code that may not be
+        sent or a reason above 123 bytes; nothing closes then.
         """
 
 

@@ -23,7 +23,7 @@ from ..api.message import TEXT
 from ..api.session import SessionStatus
 from ..api.transport import Features, MemoryAddress
 from ..api.types import ReadableMemory
-from ..protocol.close import ABNORMAL, GOING_AWAY, INTERNAL_ERROR, build_close
+from ..protocol.close import ABNORMAL, GOING_AWAY, INTERNAL_ERROR, NO_STATUS, build_close
 from ..session.session import LiveSession
 from .clock import VirtualClock
 from .memory import FakeBufferPool
@@ -61,7 +61,7 @@ class FakeConnection:
         self.session: LiveSession = virtual_session(VirtualClock() if clock is None else clock)
         """A real session in virtual time; cancelling it closes the connection with code 1001."""
         self.session.advance(SessionStatus.ACTIVE)
-        self.session.on_done(lambda session: self._end(GOING_AWAY, "session cancelled"))
+        self.session.on_done(lambda session: self._session_ended())
         self.pool = FakeBufferPool()
         """Where retained messages lie; ``pool.check_leaks()`` tells whether all were released."""
         self.sent: list[str | bytes] = []
@@ -70,6 +70,8 @@ class FakeConnection:
         """The payloads of the pings sent."""
         self.pending_bytes = 0
         """What was sent and not taken; see ``take_bytes``."""
+        self.close_sent: tuple[int | None, str] | None = None
+        """Code (``None``: without one) and reason of the close frame that the peer was sent, ours or an answer."""
         self.close_code: int | None = None
         self.close_reason = ""
         self._send_limit_bytes = send_limit_bytes
@@ -118,10 +120,11 @@ class FakeConnection:
         self.pings.append(bytes(payload))
 
     def close(self, code: int = 1000, reason: str = "") -> None:
-        """Begin to close; contract as ``api.connection.Connection.close``. ``peer_closes`` ends it."""
+        """Begin to close; contract as ``api.connection.Connection.close``. What was sent is in ``close_sent``;
+        ``close_code`` comes with the peer's answer: ``peer_closes`` ends it."""
         if self.status is SessionStatus.ACTIVE:
             build_close(code, reason)
-            self.close_code, self.close_reason = code, reason
+            self.close_sent, self.close_reason = (code, reason), reason
             self.session.advance(SessionStatus.CLOSING)
 
     def deliver(self, handler: Handler, data: str | bytes) -> None:
@@ -145,18 +148,27 @@ class FakeConnection:
         taken_bytes, self.pending_bytes = self.pending_bytes, 0
         return taken_bytes
 
-    def peer_closes(self, code: int = 1000, reason: str = "") -> None:
-        """Let the peer's close frame arrive: the connection is closed."""
-        self._end(code, reason)
+    def peer_closes(self, code: int | None = 1000, reason: str = "") -> None:
+        """Let the peer's close frame arrive (``None``: without a code): it is answered, unless it is an answer, and
+        the connection is closed. Nothing happens when it was."""
+        if self.status is not SessionStatus.CLOSED:
+            self.close_sent = self.close_sent or (code, "")
+            self._end(NO_STATUS if code is None else code, reason)
 
     def peer_vanishes(self) -> None:
-        """Let the connection break: it is closed with code 1006."""
-        self._end(ABNORMAL, "")
+        """Let the connection break: it is closed with code 1006. Nothing happens when it was closed."""
+        if self.status is not SessionStatus.CLOSED:
+            self._end(ABNORMAL, "")
 
     def _end(self, code: int, reason: str) -> None:
-        if self.close_code is None:
-            self.close_code, self.close_reason = code, reason
+        self.close_code, self.close_reason = code, reason or self.close_reason
         self.session.advance(SessionStatus.CLOSED)
+
+    def _session_ended(self) -> None:
+        """The session was cancelled: the peer is told, and answers at once. (Or the connection has ended it.)"""
+        if self.close_code is None:
+            self.close_sent = self.close_sent or (GOING_AWAY, "session cancelled")
+            self._end(self.close_sent[0] or GOING_AWAY, self.close_sent[1])
 
     def _check_open(self) -> None:
         if self.status is not SessionStatus.ACTIVE:

@@ -63,7 +63,7 @@ def test_a_handler_that_raises_closes_with_1011() -> None:
     connection = FakeConnection()
     with pytest.raises(ZeroDivisionError):
         connection.deliver(lambda connection, message: 1 // 0, "x")
-    assert (connection.close_code, connection.status) == (1011, SessionStatus.CLOSING)
+    assert (connection.close_sent, connection.status) == ((1011, "internal error"), SessionStatus.CLOSING)
     connection.deliver(echo, "too late")
     assert connection.sent == []
 
@@ -95,8 +95,19 @@ def test_closing_goes_one_way_and_keeps_the_first_code() -> None:
     for call in (lambda: connection.send("x"), connection.ping):
         with pytest.raises(TransportClosed):
             call()
+    assert (connection.close_sent, connection.close_code) == ((4000, "bye"), None)
     connection.peer_closes(4000)
     assert (connection.close_code, connection.close_reason, connection.session.done) == (4000, "bye", True)
+    connection.peer_closes(1001)
+    assert connection.close_code == 4000
+
+
+def test_a_peer_that_closes_is_answered_with_its_code() -> None:
+    for code, kept in ((4001, 4001), (None, 1005)):
+        connection = FakeConnection()
+        connection.peer_closes(code, "bye")
+        assert (connection.close_sent, connection.close_code) == ((code, ""), kept)
+        assert (connection.close_reason, connection.status) == ("bye", SessionStatus.CLOSED)
 
 
 def test_a_peer_that_vanishes_and_a_session_that_is_cancelled_close_too() -> None:
@@ -104,4 +115,7 @@ def test_a_peer_that_vanishes_and_a_session_that_is_cancelled_close_too() -> Non
     gone.peer_vanishes()
     cancelled.session.cancel()
     assert (gone.close_code, cancelled.close_code) == (1006, 1001)
+    cancelled.peer_vanishes()
+    assert cancelled.close_code == 1001
+    assert (gone.close_sent, cancelled.close_sent) == (None, (1001, "session cancelled"))
     assert gone.status is cancelled.status is SessionStatus.CLOSED

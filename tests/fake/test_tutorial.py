@@ -27,7 +27,7 @@ def test_the_handler_alone() -> None:
     connection.deliver(censor, "hello")
     connection.deliver(censor, "HELLO")
     assert connection.sent == ["hello"]
-    assert (connection.close_code, connection.close_reason) == (4000, "no shouting")
+    assert connection.close_sent == (4000, "no shouting")
     connection.pool.check_leaks()
 
 
