@@ -30,36 +30,26 @@ from ..api.poller import READABLE, Readiness
 from ..api.session import Session, SessionStatus
 from ..api.transport import END_OF_STREAM, Sendable, Transport
 from ..api.types import ReadableMemory
-from ..protocol.codec import WebSocketCodec
+from ..protocol.masks import SHORT_BYTES
 from ..protocol.message import WireMessage
-from ..protocol.receiver import DIRECT_BYTES
 from .hub import Hub
-from .lifetime import Lifetime
+from .inbound import READ_BUDGET_BYTES, Inbound
 from .roles import Established, Host, Opening
-
-READ_BUDGET_BYTES = 256 * 1024
-"""Most bytes read from one connection per event, so that a busy one does not starve the others."""
 
 _ACTIVE = SessionStatus.ACTIVE
 _CLOSED = SessionStatus.CLOSED
 _INTERNAL_ERROR = 1011
-_ONE_BYTES = 131  # header, key and payload of the longest short frame
 _PLAIN = (bytes, bytearray, memoryview)
 
 
-class WebSocketConnection(Lifetime):
+class WebSocketConnection(Inbound):
     """Implements ``api.connection.Connection`` for both roles. Thread rules: its reactor's thread."""
 
-    __slots__ = ("_handler", "_lent", "codec")
-
-    _handler: Handler
-    codec: WebSocketCodec
-    """The protocol; there from ``open`` on."""
+    __slots__ = ()
 
     def __init__(self, hub: Hub, transport: Transport, host: Host, opening: Opening) -> None:
         """Take over the transport and start to read the handshake; errors as ``Reactor.register``."""
         super().__init__(hub, transport, host, opening)
-        # Whether the batch refers to memory that the running handler has lent us until it returns.
         self._lent = False
         hub.connections.add(self)
 
@@ -98,8 +88,8 @@ class WebSocketConnection(Lifetime):
             self._check_open()
         kind: MessageKind
         part: Sendable
-        if isinstance(data, WireMessage) and data.memory.__class__ is bytes:
-            kind, part = data.kind, data.memory  # what ``_sendable`` would say, for an echo
+        if type(data) is WireMessage and type(memory := data.memory) is bytes:
+            kind, part = data.kind, memory  # what ``_sendable`` would say, for an echo
         else:
             kind, part = self._sendable(data)
         size_bytes = len(part)
@@ -110,18 +100,30 @@ class WebSocketConnection(Lifetime):
                 message_bytes=size_bytes,
                 limit_bytes=self._settings.send_limit_bytes,
             )
-        parts = self.codec.sender.encode_message(kind, part)
-        self._out += parts
-        for each in parts:
-            self._queued_bytes += len(each)
-        if part.__class__ is not bytes and not isinstance(part, _PLAIN):
-            self._hold(part)
+        heads = self.codec.sender.heads
+        if heads is not None and type(part) is bytes and size_bytes <= SHORT_BYTES:
+            # A short message of a server, spelled out; the other branch does the same.
+            out = self._out
+            out.append(heads[kind][size_bytes])
+            out.append(part)
+            self._queued_bytes += size_bytes + 2
+        else:
+            self._append_message(kind, part)
         if hub.current is not self:
             self._ask_for_flush()
         traffic = hub.traffic
         traffic.messages_sent.count += 1
         traffic.bytes_sent.count += size_bytes
         return self._pending_bytes + self._queued_bytes
+
+    def _append_message(self, kind: MessageKind, part: Sendable) -> None:
+        """Encode a message and append it to the batch."""
+        parts = self.codec.sender.encode_message(kind, part)
+        self._out += parts
+        for each in parts:
+            self._queued_bytes += len(each)
+        if not isinstance(part, _PLAIN):
+            self._hold(part)
 
     def send_encoded(self, parts: Sequence[bytes], size_bytes: int) -> bool:
         """Queue a message that was encoded once for many; ``size_bytes`` is its payload.
@@ -165,6 +167,7 @@ class WebSocketConnection(Lifetime):
         self.codec = established.codec
         self._handler = established.handler
         self._status = _ACTIVE
+        self._bare = self._bare_socket()
         self._message_ns = self._heard_ns
         established.session.advance(_ACTIVE)
         established.session.on_done(self._session_done)
@@ -206,125 +209,8 @@ class WebSocketConnection(Lifetime):
         self._lent = True
         return kind, view
 
-    def _on_ready(self, readiness: Readiness) -> None:
-        """As ``Wire._on_ready``, with the commonest event, frames on an open connection, spelled out: it saves
-        a third of what a small message costs. ``_read`` is the clear form."""
-        if readiness != READABLE or self._status is not _ACTIVE:
-            super()._on_ready(readiness)
-            return
-        hub = self._hub
-        self._heard_ns = hub.now_ns()
-        hub.current = self
-        try:
-            if self._read_frames() and self._reading and not self._paused and self._transport.buffered:
-                hub.reactor.at_turn_end(self._read_on)
-        except ConnectionLost as error:
-            self._lost(error)
-        finally:
-            hub.current = None
-
-    def _read(self) -> bool:
-        if self._ending:
-            return self._discard()
-        hub = self._hub
-        self._heard_ns = hub.now_ns()
-        hub.current = self
-        try:
-            if self._opening is not None:
-                return self._read_opening(self._opening)
-            return self._read_frames()
-        finally:
-            hub.current = None
-
-    def _read_opening(self, opening: Opening) -> bool:
-        slab = self._hub.slab
-        count_bytes = self._transport.recv_into(slab)
-        if count_bytes > 0:
-            opening.receive(self, slab[:count_bytes])
-        elif count_bytes == END_OF_STREAM:
-            raise ConnectionLost("the peer hung up during the opening handshake")
-        self.flush()
-        self._settle()
-        return count_bytes > 0
-
-    def _read_frames(self) -> bool:
-        transport = self._transport
-        receiver = self.codec.receiver
-        left_bytes = READ_BUDGET_BYTES
-        drained = False
-        events: Sequence[CodecEvent]
-        while True:
-            target = receiver.direct_target() if receiver.left_bytes >= DIRECT_BYTES else None
-            if target is None:
-                target = self._hub.slab
-                count_bytes = transport.recv_into(target)
-                if count_bytes > 0:
-                    message = receiver.receive_one(target, count_bytes) if count_bytes <= _ONE_BYTES else None
-                    events = receiver.receive(target[:count_bytes]) if message is None else (message,)
-                else:
-                    events = ()
-            else:
-                count_bytes = transport.recv_into(target)
-                events = receiver.receive_direct(count_bytes) if count_bytes > 0 else ()
-            if count_bytes == END_OF_STREAM:
-                self._reading = False
-                events = receiver.receive_end()
-            if events:
-                self._process(events)
-                # What is queued may refer to the slab: it leaves before the slab is filled again.
-                self.flush()
-            if count_bytes <= 0 or self._ending or self._paused or self._status is _CLOSED:
-                break
-            left_bytes -= count_bytes
-            drained = count_bytes < len(target) and not transport.buffered
-            if drained or left_bytes <= 0:
-                break
-        if self._interest != READABLE or not self._reading or transport.interest:
-            self._settle()
-        return not drained
-
-    def _process(self, events: Sequence[CodecEvent]) -> None:
-        """Handle events in wire order, so that the answer to an earlier message leaves before a close."""
-        traffic = self._hub.traffic
-        for event in events:
-            if isinstance(event, WireMessage):
-                try:
-                    # Once closing has begun nobody could answer: such messages are discarded.
-                    if self._status is _ACTIVE:
-                        self._message_ns = self._heard_ns
-                        traffic.messages_received.count += 1
-                        traffic.bytes_received.count += event.size_bytes
-                        self._handler(self, event)
-                except Exception as error:
-                    self._application_failed(error, self._handler)
-                finally:
-                    event.expire()
-                if self._lent:
-                    self._lent = False
-                    self.flush()
-            elif self._status is not _CLOSED:
-                self._control(event)
-
-    def _control(self, event: CodecEvent) -> None:
-        if isinstance(event, PingReceived):
-            self._queue(self.codec.answer(event))
-        elif isinstance(event, PongReceived):
-            pass  # That something was heard is noted already, and nothing else is asked of a pong.
-        elif isinstance(event, CloseReceived):
-            self._close_code = event.code
-            self._close_reason = event.reason or self._close_reason
-            self._queue(self.codec.answer(event))
-            self._end()
-        elif isinstance(event, ViolationDetected):
-            self._error = event.error
-            self._close_code = event.error.close_code
-            self._close_reason = event.error.message
-            self._queue(self.codec.answer(event))
-            self._end()
-        else:
-            # The stream ended without a close frame. The peer may still read what we have for it.
-            self._error = ConnectionLost("the peer hung up without a close frame")
-            self._end()
+    def _receive_opening(self, opening: Opening, data: memoryview) -> None:
+        opening.receive(self, data)
 
     def _application_failed(self, error: Exception, origin: object) -> None:
         """A handler or hook raised: that is reported, and ends this connection only (RFC 6455 §7.4.1)."""

@@ -119,6 +119,7 @@ class Lifetime(Wire):
         """Our close frame is queued. Idempotent."""
         if self._status < _CLOSING:
             self._status = _CLOSING
+            self._bare = None
             if self._established is not None:
                 self._established.session.advance(_CLOSING)
             self._limit(self._settings.close_timeout_ns)

@@ -13,18 +13,22 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from socket import socket
+from typing import cast
 
 from ..api.buffer import Buffer
 from ..api.errors import ConnectionLost
 from ..api.poller import FAILED, READABLE, Interest, Readiness
-from ..api.transport import Address, Features, Sendable, Transport
+from ..api.transport import Address, Features, Sendable, SocketTransport, Transport
+from ..transport.outgoing import JOIN_BELOW_BYTES
+from ..transport.stream import NO_SIGNAL, NOT_NOW
 from .hub import Hub
-
 
 class Wire(ABC):
     """Base of connections. Thread rules: the reactor's thread."""
 
     __slots__ = (
+        "_bare",
         "_dirty",
         "_held",
         "_hub",
@@ -44,6 +48,8 @@ class Wire(ABC):
         self._hub = hub
         self._settings = hub.settings
         self._transport = transport
+        # The transport's own socket, while the connection is open and the transport lets us have it.
+        self._bare: socket | None = None
         self._out: list[Sendable] = []
         self._held: list[Buffer] | None = None
         self._queued_bytes = 0
@@ -82,8 +88,36 @@ class Wire(ABC):
         out = self._out
         if not out:
             return
+        bare = self._bare
+        if (
+            bare is None
+            or self._pending_bytes
+            or self._held is not None
+            or self._queued_bytes > JOIN_BELOW_BYTES * len(out)
+        ):
+            self._flush_clear()
+            return
+        # Small parts, past the transport: it saves half of what a reply costs in Python. (Buffers are held, so
+        # there are none here.)
+        batch = b"".join(out)  # type: ignore[arg-type]
         try:
-            self._pending_bytes = self._transport.send(out)
+            taken_bytes = bare.send(batch, NO_SIGNAL)
+        except NOT_NOW:
+            taken_bytes = 0
+        except OSError as error:
+            self._drop_batch()
+            self._bare_failed(error)
+            return
+        out.clear()
+        self._queued_bytes = 0
+        if taken_bytes != len(batch):
+            out.append(batch[taken_bytes:])
+            self._flush_clear()
+
+    def _flush_clear(self) -> None:
+        """``flush`` in its clear form: for every transport and every batch."""
+        try:
+            self._pending_bytes = self._transport.send(self._out)
         except ConnectionLost as error:
             self._pending_bytes = 0
             self._lost(error)
@@ -91,6 +125,10 @@ class Wire(ABC):
             self._drop_batch()
         if self._pending_bytes or self._interest != READABLE:
             self._settle()
+
+    def _bare_failed(self, error: OSError) -> None:
+        """The bare socket raised."""
+        self._lost(cast(SocketTransport, self._transport).lost(error))
 
     def _queue(self, parts: Sequence[Sendable]) -> None:
         """Append parts to the batch, and see to it that the batch is sent: at the end of this connection's
@@ -166,8 +204,13 @@ class Wire(ABC):
         if not self._closed() and self._reading:
             self._on_ready(READABLE)
 
+    def _bare_socket(self) -> socket | None:
+        """Return the transport's socket, if it has the capability: see ``api.transport.SocketTransport``."""
+        return cast("socket | None", getattr(self._transport, "bare_socket", None))
+
     def _release(self) -> None:
         """Unwatch and close the transport, and drop what was not sent."""
+        self._bare = None
         self._hub.reactor.unregister(self._transport.handle)
         self._transport.close()
         self._drop_batch()

@@ -68,6 +68,14 @@ class Reactor(Protocol):
     def scheduler(self) -> Scheduler:
         """The reactor's timers."""
 
+    @property
+    def turn_ns(self) -> Nanoseconds:
+        """The clock's time when the turn under way (outside one: the last) began to handle events.
+
+        For whoever notes when something was heard of, thousands of times a turn: it is as old as the turn, and
+        costs no look at the clock. Never goes back.
+        """
+
     def register(self, handle: Handle, interest: Interest, callback: ReadyCallback) -> None:
         """Call ``callback(readiness)`` whenever the handle is ready for ``interest`` or has failed.
 

@@ -13,9 +13,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from socket import socket
 from typing import Final, Protocol, TypeAlias
 
 from .buffer import Buffer
+from .errors import ConnectionLost
 from .poller import Interest
 from .types import Handle, ReadableMemory, WritableMemory
 
@@ -187,6 +189,25 @@ class Transport(Protocol):
         """
 
 
+class SocketTransport(Protocol):
+    """Optional capability of a transport whose bytes are exactly those of one stream socket.
+
+    Its owner may then move bytes past the transport, which saves a call each way: ``bare_socket.recv_into`` and
+    ``bare_socket.send`` (with ``MSG_NOSIGNAL`` where there is one), as long as the transport is open, neither
+    end of the stream was seen or sent, and ``pending_bytes`` is 0. What the socket did not take goes to
+    ``Transport.send``; an end of the stream is read once more by ``Transport.recv_into``; and what the socket
+    raises, other than that it would block, goes to ``lost``.
+    """
+
+    @property
+    def bare_socket(self) -> socket:
+        """The socket, non-blocking. The transport goes on to own it: it is not for closing or setting options."""
+
+    def lost(self, error: OSError) -> ConnectionLost:
+        """Say that a call on the bare socket raised ``error``. The transport is lost then, as if a call of its
+        own had met it; returns what such a call raises, so that the caller can."""
+
+
 class Listener(Protocol):
     """Accepts transports.
 
@@ -226,6 +247,7 @@ __all__ = [
     "Listener",
     "MemoryAddress",
     "Sendable",
+    "SocketTransport",
     "TcpAddress",
     "Transport",
     "UnixAddress",

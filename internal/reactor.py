@@ -90,6 +90,7 @@ class PollReactor:
         "_timer_count",
         "_timer_lag_ns",
         "_turn_end",
+        "turn_ns",
     )
 
     def __init__(
@@ -134,6 +135,8 @@ class PollReactor:
         # Off the hot path: only refused posts take it. Re-entrant, for signal handlers.
         self._refusals_lock = threading.RLock()
         self._last_work_ns = -spin_ns
+        self.turn_ns: Nanoseconds = self._now_ns()
+        """The clock's time when the turn under way, or the last one, began to handle events. Read only."""
 
     @property
     def clock(self) -> Clock:
@@ -275,7 +278,7 @@ class PollReactor:
         finally:
             self._may_sleep = False
         self._poll_count += 1
-        started_ns = self._now_ns()
+        self.turn_ns = started_ns = self._now_ns()
         work_count = 0
         if events:
             work_count = len(events)

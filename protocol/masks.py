@@ -1,7 +1,7 @@
 """Masks: the XOR with a repeating key of four bytes that every client frame carries (RFC 6455 §5.3).
 
 Masking is its own inverse: byte ``i`` of a payload is XORed with ``key[i % 4]``. Written down like that it is
-a loop in Python over every byte, so the work is handed to C in one of two forms that were measured against
+a loop in Python over every byte, so the work is handed to C in one of these forms that were measured against
 each other on memory of an ``mmap`` (CPython 3.11):
 
 - *one big integer*: read the bytes as one number, XOR it with the key times ``0x…00000001_00000001``, write
@@ -10,6 +10,8 @@ each other on memory of an ``mmap`` (CPython 3.11):
   ``b[i::4] = b[i::4].translate(table)``. 3.3 µs for 4 KiB, 1.3 GB/s for 1 MiB. It runs in a ``bytearray``
   beside the view: strided stores into a ``memoryview`` are seven times slower, so two plain copies more are
   the cheaper way. The work goes in blocks, which stay in the cache and bound the scratch memory.
+
+- *a run of equal short frames as one big integer*, see ``unmask_run``.
 
 A machine may have something faster for long payloads (``use_bulk_xor``).
 
@@ -20,6 +22,8 @@ payload came before, so that a payload may arrive in pieces.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
+from struct import Struct
 from typing import Final, TypeAlias
 
 from ..api.types import ReadableMemory
@@ -43,6 +47,12 @@ REPEAT: Final = tuple(_REPEAT_WORDS[-(-length // 4)] for length in range(SHORT_B
 LOW_BITS: Final = tuple((1 << 8 * length) - 1 for length in range(SHORT_BYTES + 1))
 """``number & LOW_BITS[n]`` keeps the first ``n`` bytes of a little-endian number."""
 
+MASKED_FRAME: Final = tuple(Struct(f"<BBI{length}s").unpack_from for length in range(SHORT_BYTES + 1))
+"""``MASKED_FRAME[n](data, position)``: first byte, second byte, little-endian key, masked payload of ``n`` bytes."""
+
+RUN_FRAMES: Final = 64
+"""Most frames that are unmasked as one number: what a frame costs hardly falls any more, and tables grow."""
+
 BulkXor: TypeAlias = Callable[[memoryview, bytes, int], object]
 _bulk_xor: BulkXor | None = None
 
@@ -62,6 +72,48 @@ def use_bulk_xor(function: BulkXor | None) -> None:
     """
     global _bulk_xor
     _bulk_xor = function
+
+
+@cache
+def _run_plan(length: int) -> tuple[int, tuple[int, ...]]:
+    """Return the bits where the keys of ``RUN_FRAMES`` frames lie, and the shifts that repeat each key over its
+    payload."""
+    key_bits = sum(KEY_BITS << 8 * (2 + (6 + length) * frame) for frame in range(RUN_FRAMES))
+    words, covered, shifts = (length + 3) >> 2, 1, []
+    while covered < words:
+        step = min(covered, words - covered)
+        shifts.append(32 * step)
+        covered += step
+    return key_bits, tuple(shifts)
+
+
+def unmask_run(frames: bytes, length: int) -> bytes:
+    """Unmask equal short frames all at once, and return them, the bytes of their headers and keys undefined.
+
+    ``frames``: 1 to ``RUN_FRAMES`` whole client frames of ``length`` (1 to 125) bytes of payload each, so that
+    two bytes of header, four of key and the payload repeat. All of it is one number; cut down to the keys, and
+    shifted and added to itself until each key covers its payload, it is what the payloads are XORed with. Where
+    the last word of a key sticks out it falls on the header behind it, which nobody needs any more.
+
+    0.13 us a frame for 16 frames of 32 bytes, a third of what they cost one by one.
+    """
+    key_bits, shifts = _run_plan(length)
+    number = int.from_bytes(frames, "little")
+    keys = number & key_bits
+    for shift in shifts:
+        keys |= keys << shift
+    size_bytes = len(frames)
+    return (number ^ keys << 32).to_bytes(size_bytes + 3, "little")[:size_bytes]
+
+
+@cache
+def _run_format(overhead: int, length: int) -> Struct:
+    return Struct(f"{overhead}x{length}s")
+
+
+def split_run(frames: bytes, overhead: int, length: int) -> list[bytes]:
+    """Return the payloads of equal frames, each ``overhead`` bytes and then ``length`` bytes of payload."""
+    return [payload for (payload,) in _run_format(overhead, length).iter_unpack(frames)]
 
 
 def unmask_in_place(view: memoryview, key: bytes, phase: int = 0) -> None:
@@ -114,10 +166,14 @@ __all__ = [
     "KEY_BITS",
     "KEY_BYTES",
     "LOW_BITS",
+    "MASKED_FRAME",
     "REPEAT",
+    "RUN_FRAMES",
     "SHORT_BYTES",
     "masked",
+    "split_run",
     "unmask_clear",
     "unmask_in_place",
+    "unmask_run",
     "use_bulk_xor",
 ]

@@ -27,12 +27,12 @@ from ..api.transport import Sendable
 class WireMessage:
     """One complete message off the wire; implements ``api.Message``, whose contract holds here.
 
-    ``expire`` and ``sendable`` are for the library. Make one with ``memory`` (``bytes``, or a read-only view
-    that is shared; then ``pool`` is where a ``retain`` copies to), or with ``buffer``, whose count it takes
-    over. ``length`` in bytes.
+    ``expire``, ``sendable``, ``memory`` and ``tokens`` are for the library. Make one with ``memory`` (``bytes``, or a
+    read-only view that is shared; then ``pool`` is where a ``retain`` copies to), or with ``buffer``, whose count it
+    takes over. ``length`` in bytes.
     """
 
-    __slots__ = ("_borrowed", "_buffer", "_pool", "_tokens", "kind", "memory", "size_bytes")
+    __slots__ = ("_borrowed", "_buffer", "_pool", "kind", "memory", "size_bytes", "tokens")
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class WireMessage:
         self._pool = pool
         self._buffer = buffer
         self._borrowed = True
-        self._tokens: list[None] | None = None  # one per retain
+        self.tokens: list[None] | None = None  # one per retain; ``None`` before the first
 
     @property
     def data(self) -> memoryview:
@@ -83,22 +83,22 @@ class WireMessage:
             memory = self._move_to_pool(memory)
         if memory is None:
             self._pooled("retain()").retain()
-        if self._tokens is None:
-            self._tokens = []
-        self._tokens.append(None)
+        if self.tokens is None:
+            self.tokens = []
+        self.tokens.append(None)
         return self
 
     def release(self) -> None:
         """Give back what one ``retain`` took."""
         try:
-            if self._tokens is None:
+            if self.tokens is None:
                 raise IndexError
-            self._tokens.pop()
+            self.tokens.pop()
         except IndexError:
             raise DoubleRelease("release() of a message that is not retained", length=self.size_bytes) from None
         if self._buffer is not None:
             self._buffer.release()
-        elif not (self._borrowed or self._tokens):
+        elif not (self._borrowed or self.tokens):
             self.memory = None
 
     def expire(self) -> None:
@@ -111,7 +111,7 @@ class WireMessage:
         self._borrowed = False
         if self._buffer is not None:
             self._buffer.release()
-        elif not self._tokens:
+        elif not self.tokens:
             self.memory = None
 
     def sendable(self) -> Sendable:

@@ -4,10 +4,9 @@
           |  ^                              |  ^
           +--+ header cut: kept (< 14 B)    +--+ payload cut: stored and checked as it comes
 
-Two roads lead through here. The *short road* takes a run of whole, unfragmented data frames in one
-loop: nearly all traffic of a busy server. Whatever it can't vouch for (a cut, a fragmented or broken or huge
-frame, a control frame, an extension, text that fails) it leaves untouched to the *long road*, which takes one
-frame at a time and knows every rule. So each rule is written once.
+Two roads lead through here. The *short road* takes whole, unfragmented data frames, many at a time, and has a
+module of its own (``short_road.py``). Whatever it can't vouch for it leaves untouched to the *long road*, which is
+here, takes one frame at a time and knows every rule. So each rule is written once.
 
 A violation travels as an exception from where it is found to ``receive``, which turns it into the last event.
 """
@@ -27,7 +26,6 @@ from ..api.codec import (
 )
 from ..api.errors import InvalidArgument, InvalidState, ProtocolViolation
 from ..api.extension import Extension
-from ..api.message import BINARY, TEXT
 from ..api.pool import BufferPool
 from .assembler import Assembler
 from .close import check_close_body, parse_close
@@ -45,34 +43,24 @@ from .frames import (
     parse_header,
 )
 from .limits import Limits
-from .masks import KEY_BITS, LOW_BITS, REPEAT, SHORT_BYTES, unmask_in_place
-from .message import WireMessage
-from .utf8 import is_utf8
+from .masks import unmask_in_place
+from .short_road import ShortRoad
 
 DIRECT_BYTES: Final = 16 * 1024
 """From so many missing bytes on it pays to receive them straight into the message's buffer."""
 
-# The kind of a message that one frame is, by the frame's first byte; 0 for every other first byte.
-_WHOLE_KIND: Final = tuple({FIN | TEXT: TEXT, FIN | BINARY: BINARY}.get(first, 0) for first in range(256))
 
-
-class Receiver:
+class Receiver(ShortRoad):
     """The receiving half of a codec; ``api.Codec`` says what its calls do."""
 
     __slots__ = (
         "_assembler",
-        "_between",
         "_claimed_bits",
         "_control",
-        "_expects_mask",
         "_first",
         "_key",
-        "_lent",
         "_length",
         "_meaning",
-        "_medium_limit_bytes",
-        "_pool",
-        "_short_limit_bytes",
         "_stash",
         "left_bytes",
         "open",
@@ -81,19 +69,14 @@ class Receiver:
     def __init__(
         self, expects_mask: bool, limits: Limits, pool: BufferPool, extensions: Sequence[Extension]
     ) -> None:
+        # An extension has to see every message, so with one there is no short road.
+        limit_bytes = -1 if extensions else min(limits.max_message_bytes, limits.frame_bytes)
+        super().__init__(expects_mask, limit_bytes, pool)
         self.open = True
         self._assembler = Assembler(limits, pool, extensions)
-        self._pool = pool
-        self._expects_mask = expects_mask
         self._claimed_bits = 0
         for extension in extensions:
             self._claimed_bits |= extension.rsv_bits
-        # An extension has to see every message, so with one there is no short road.
-        limit_bytes = -1 if extensions else min(limits.max_message_bytes, limits.frame_bytes)
-        self._short_limit_bytes = min(limit_bytes, SHORT_BYTES)
-        self._medium_limit_bytes = min(limit_bytes, 0xFFFF)
-        # Invariant: ``_between`` is true iff the half is open, no frame is cut and no message unfinished.
-        self._between = True
         self._stash = b""  # the start of a header
         self._first = 0  # of the frame at hand: its first byte,
         self._meaning = 0  # what that means (a cell of the table),
@@ -101,7 +84,6 @@ class Receiver:
         self.left_bytes = 0  # how much of that is missing (read by drivers: see ``direct_target``),
         self._key = b""  # its mask (b"": none),
         self._control = b""  # and what there is of a control frame's payload, unmasked
-        self._lent: list[WireMessage] = []  # messages whose memory is not their own
 
     def receive(self, data: memoryview) -> Sequence[CodecEvent]:
         """Take all of ``data`` and return the events that it completes."""
@@ -124,36 +106,6 @@ class Receiver:
         except ProtocolViolation as error:
             self._fail(error, events)
         return events
-
-    def receive_one(self, data: memoryview, count_bytes: int) -> WireMessage | None:
-        """Take ``data[:count_bytes]`` if that is one whole, short data frame; else leave it untouched and
-        return ``None``: it is for ``receive``, the clear twin, which takes twice as long for it.
-
-        ``count_bytes`` is 1 or more, ``data`` has 6 bytes or more. A peer that waits for answers sends just
-        this, so it is what most events of most servers are.
-        """
-        masks = self._expects_mask
-        length = count_bytes - 6 if masks else count_bytes - 2
-        kind = _WHOLE_KIND[data[0]]
-        if (
-            not kind
-            or not self._between
-            or not 0 <= length <= self._short_limit_bytes
-            or data[1] != (length | 0x80 if masks else length)
-        ):
-            return None
-        if masks:
-            number = int.from_bytes(data[2:count_bytes], "little")
-            payload = (((number >> 32) ^ (number & KEY_BITS) * REPEAT[length]) & LOW_BITS[length]).to_bytes(
-                length, "little"
-            )
-        else:
-            payload = data[2:count_bytes].tobytes()
-        if kind == TEXT and not (payload.isascii() or is_utf8(payload)):
-            return None
-        if self._lent:
-            self._end_loans()
-        return WireMessage(kind, payload, length)
 
     def receive_end(self) -> Sequence[CodecEvent]:
         """Tell that the stream has ended."""
@@ -196,67 +148,6 @@ class Receiver:
         self._end_loans()
         self._end()
         self._assembler.close()
-
-    def _take_short_frames(self, data: memoryview, position: int, end: int, events: list[CodecEvent]) -> int:
-        """The short road: take whole data frames below 126 bytes; return where the first other one begins.
-
-        One ``from_bytes`` over key and payload, one multiplication and one XOR unmask a frame. The clear
-        twin is the long road, which takes four times as long; the tests compare both with one reference.
-        """
-        masks, limit = self._expects_mask, self._short_limit_bytes
-        overhead, mask_bit = (6, 0x80) if masks else (2, 0)
-        from_bytes = int.from_bytes
-        while position + overhead <= end:
-            kind = _WHOLE_KIND[data[position]]
-            length = data[position + 1] - mask_bit
-            stop = position + overhead + length
-            if not kind or not 0 <= length <= limit or stop > end:
-                if (
-                    kind
-                    and length == 126
-                    and (stop := self._take_medium_frame(data, kind, position, end, events))
-                ):
-                    position = stop
-                    continue
-                break
-            if masks:
-                number = from_bytes(data[position + 2 : stop], "little")
-                payload = (
-                    ((number >> 32) ^ (number & KEY_BITS) * REPEAT[length]) & LOW_BITS[length]
-                ).to_bytes(length, "little")
-            else:
-                payload = data[position + 2 : stop].tobytes()
-            if kind == TEXT and not (payload.isascii() or is_utf8(payload)):
-                break
-            events.append(WireMessage(kind, payload, length))
-            position = stop
-        return position
-
-    def _take_medium_frame(
-        self, data: memoryview, kind: int, position: int, end: int, events: list[CodecEvent]
-    ) -> int:
-        """The short road for a length of 16 bits: unmask in place and lend a view. Return where the frame
-        ends, or 0 for one that this road can't take. It saves a third of the long road at 1 KiB."""
-        masks = self._expects_mask
-        start = position + (8 if masks else 4)
-        if start > end:
-            return 0
-        length = data[position + 2] << 8 | data[position + 3]
-        stop = start + length
-        if not SHORT_BYTES < length <= self._medium_limit_bytes or stop > end:
-            return 0
-        chunk = data[start:stop]
-        key = data[start - 4 : start].tobytes()
-        if masks:
-            unmask_in_place(chunk, key)
-        if kind == TEXT and not is_utf8(chunk):
-            if masks:  # back to what it was: the long road finds the same, and says it
-                unmask_in_place(chunk, key)
-            return 0
-        message = WireMessage(kind, chunk.toreadonly(), length, self._pool)
-        self._lent.append(message)
-        events.append(message)
-        return stop
 
     def _take_header(self, data: memoryview, position: int, events: list[CodecEvent]) -> int:
         """The long road, between frames: take a header, or keep the start of one."""
@@ -358,11 +249,6 @@ class Receiver:
         """Unmask the next piece of the payload at hand. Call it before counting the piece."""
         if self._key:
             unmask_in_place(chunk, self._key, self._length - self.left_bytes)
-
-    def _end_loans(self) -> None:
-        for message in self._lent:
-            message.expire()
-        self._lent.clear()
 
     def _fail(self, error: ProtocolViolation, events: list[CodecEvent]) -> None:
         self._end()

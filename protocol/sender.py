@@ -27,7 +27,7 @@ from ..api.transport import Sendable
 from ..api.types import ReadableMemory
 from .close import build_close
 from .frames import CLOSE, CONTINUATION, FIN, MASKED, MAX_CONTROL_BYTES, PING, PONG, build_header
-from .masks import masked
+from .masks import SHORT_BYTES, masked
 
 JOIN_BYTES: Final = 512
 """Up to here header and payload are joined: copying 512 bytes costs less than a second part."""
@@ -37,11 +37,11 @@ IN_MESSAGE: Final = 1
 CLOSED: Final = 2
 _NO: Final = -1
 
-SHORT_HEADERS: Final = {
-    kind: tuple(build_header(FIN | kind, length, 0) for length in range(MAX_CONTROL_BYTES + 1))
-    for kind in (TEXT, BINARY)
-}
-"""Headers of whole, unmasked data frames with a length of seven bits: by kind, then by length."""
+SHORT_HEADERS: Final = tuple(
+    tuple(build_header(FIN | kind, length, 0) for length in range(SHORT_BYTES + 1)) for kind in range(BINARY + 1)
+)
+"""Headers of whole, unmasked data frames with a length of seven bits: by kind (``TEXT`` or ``BINARY``), then by
+length."""
 
 STATE_NAMES: Final = ("idle", "in-message", "closed")
 
@@ -57,7 +57,7 @@ NEXT_STATE: Final = (
 class Sender:
     """The sending half of a codec; ``api.Codec`` says what its calls do."""
 
-    __slots__ = ("_extensions", "_kind", "_mask_bit", "_mask_key", "_plain", "_state")
+    __slots__ = ("_extensions", "_kind", "_mask_bit", "_mask_key", "_plain", "_state", "heads")
 
     def __init__(self, masks: bool, mask_key: Callable[[], bytes], extensions: Sequence[Extension]) -> None:
         self._mask_bit = MASKED if masks else 0
@@ -66,6 +66,8 @@ class Sender:
         # Whether a payload goes out as it is.
         self._plain = not masks and not extensions
         self._state = IDLE
+        self.heads = SHORT_HEADERS if self._plain else None
+        """Where not ``None``: a short, whole message goes out now as ``heads[kind][length]`` and its bytes."""
         self._kind: MessageKind = 0  # of the fragmented message in progress
 
     @property
@@ -77,11 +79,6 @@ class Sender:
         self, kind: MessageKind, payload: Sendable, *, final: bool = True, first: bool = True
     ) -> Sequence[Sendable]:
         """Return the parts of one data frame."""
-        if self._plain and self._state == IDLE and first and final and type(payload) is bytes:
-            # The short road: a short, whole message of a server. Its twin is all that follows.
-            headers = SHORT_HEADERS.get(kind)
-            if headers is not None and len(payload) <= MAX_CONTROL_BYTES:
-                return (headers[len(payload)] + payload,)
         if kind != TEXT and kind != BINARY:
             raise InvalidArgument("a message is TEXT or BINARY", kind=kind)
         state = self._state
@@ -101,7 +98,7 @@ class Sender:
             payload = encoded
             opcode |= reserved_bits
         # Only now, so that an error above leaves the state as it was.
-        self._state = following
+        self._enter(following)
         self._kind = kind
         return self._frame(opcode, payload)
 
@@ -118,13 +115,17 @@ class Sender:
         body = build_close(code, reason)
         if self._state == CLOSED:
             return ()
-        self._state = CLOSED
+        self._enter(CLOSED)
         return self._frame(FIN | CLOSE, body)
 
     def close(self) -> None:
         """Close this half without a frame. Idempotent."""
-        self._state = CLOSED
+        self._enter(CLOSED)
         self._extensions = ()
+
+    def _enter(self, state: int) -> None:
+        self._state = state
+        self.heads = SHORT_HEADERS if state == IDLE and self._plain else None
 
     def _control(self, opcode: int, payload: ReadableMemory) -> Sequence[Sendable]:
         if self._state == CLOSED:

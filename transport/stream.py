@@ -35,15 +35,19 @@ from ..api.types import Handle, ReadableMemory, WritableMemory
 from .outgoing import OutgoingQueue, WaterMarks, water_marks
 
 _HAS_VECTORS: Final = hasattr(socket.socket, "sendmsg")
+
 # CPython ignores SIGPIPE at start-up, but a program may restore it; a peer must not be able to kill it then.
-_NO_SIGNAL: Final = getattr(socket, "MSG_NOSIGNAL", 0)
-_NOT_NOW: Final = (BlockingIOError, InterruptedError)
+NO_SIGNAL: Final[int] = getattr(socket, "MSG_NOSIGNAL", 0)
+"""Flag for every send."""
+
+NOT_NOW: Final = (BlockingIOError, InterruptedError)
+"""What a socket raises when nothing moves now."""
 
 
 class StreamTransport:
     """Implements ``api.transport.Transport`` over a stream socket; a kind of socket adds names and features.
 
-    Owns the socket. Thread rules: the owning reactor's thread.
+    It also implements ``api.transport.SocketTransport``. Owns the socket. Thread rules: the owning reactor's thread.
     """
 
     __slots__ = (
@@ -135,6 +139,15 @@ class StreamTransport:
         self._check_open()
         return self._outgoing.pending_bytes
 
+    @property
+    def bare_socket(self) -> socket.socket:
+        """The socket itself; see ``api.transport.SocketTransport``."""
+        return self._socket
+
+    def lost(self, error: OSError) -> ConnectionLost:
+        """Enter the state *lost* because of what a call on the bare socket raised, and return the error to raise."""
+        return self._lose(error.errno)
+
     def recv_into(self, buffer: WritableMemory, /) -> int:
         """Receive what has arrived, at most ``len(buffer)`` bytes: recv(2); see ``Transport.recv_into``."""
         if self._dead:
@@ -147,7 +160,7 @@ class StreamTransport:
             if self._connecting and not self._connected():
                 return WOULD_BLOCK
             count = self._socket.recv_into(buffer)
-        except _NOT_NOW:
+        except NOT_NOW:
             return WOULD_BLOCK
         except OSError as error:
             raise self._lose(error.errno) from error
@@ -223,9 +236,9 @@ class StreamTransport:
             return 0
         try:
             if len(views) == 1 or not _HAS_VECTORS:
-                return self._socket.send(views[0], _NO_SIGNAL)
-            return self._socket.sendmsg(views, (), _NO_SIGNAL)
-        except _NOT_NOW:
+                return self._socket.send(views[0], NO_SIGNAL)
+            return self._socket.sendmsg(views, (), NO_SIGNAL)
+        except NOT_NOW:
             return 0
         except OSError as error:
             raise self._lose(error.errno) from error
@@ -296,4 +309,4 @@ class NamedTransport(StreamTransport):
         return self._peer
 
 
-__all__ = ["NamedTransport", "StreamTransport"]
+__all__ = ["NOT_NOW", "NO_SIGNAL", "NamedTransport", "StreamTransport"]

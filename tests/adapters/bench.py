@@ -29,6 +29,7 @@ from hioload_ws.protocol.handshake_config import HandshakeConfig
 from hioload_ws.protocol.message import WireMessage
 from hioload_ws.protocol.uri import parse_uri
 from hioload_ws.session.store import ShardedSessions
+from tests.adapters.bare import BareTransport
 
 MASK = b"\x01\x02\x03\x04"
 SECOND = 1_000_000_000
@@ -121,7 +122,9 @@ class RecordingHost(Host):
 class Bench:
     """Everything on one table."""
 
-    def __init__(self, **settings: object) -> None:
+    def __init__(self, express: bool = False, **settings: object) -> None:
+        """``express``: transports lend their socket, so that messages take the express road of ``inbound.py``."""
+        self._transport_type = BareTransport if express else ScriptedTransport
         self.clock = VirtualClock(start_ns=SECOND)
         self.poller = ScriptedPoller(self.clock)
         self.errors: list[BaseException] = []
@@ -166,7 +169,7 @@ class Bench:
 
     def transport(self) -> ScriptedTransport:
         """Return a new transport that nobody owns yet."""
-        transport = ScriptedTransport(self.poller, len(self.transports))
+        transport = self._transport_type(self.poller, len(self.transports))
         self.transports.append(transport)
         return transport
 

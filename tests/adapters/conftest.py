@@ -12,13 +12,16 @@ from tests.adapters.terminal import app, terminal
 __all__ = ["app", "bench", "make_bench", "terminal"]
 
 
-@pytest.fixture
-def make_bench() -> Iterator[Callable[..., Bench]]:
-    """Return a function that makes workbenches with settings; they are closed and checked afterwards."""
+@pytest.fixture(params=["clear", "express"])
+def make_bench(request: pytest.FixtureRequest) -> Iterator[Callable[..., Bench]]:
+    """Return a function that makes workbenches with settings; they are closed and checked afterwards.
+
+    Each test runs twice: on the clear road of ``inbound.py``, and with transports that allow the express road.
+    """
     made: list[Bench] = []
 
-    def make(**settings: object) -> Bench:
-        made.append(Bench(**settings))
+    def make(*, express: bool = request.param == "express", **settings: object) -> Bench:
+        made.append(Bench(express, **settings))
         return made[-1]
 
     yield make

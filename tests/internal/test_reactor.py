@@ -140,6 +140,24 @@ def test_a_turn_goes_events_posts_timers_end(bench: Bench) -> None:
     assert bench.log == ["event:1", "post", "timer", "end"]
 
 
+def test_the_time_of_a_turn_is_read_once_when_it_begins_to_handle_events(bench: Bench) -> None:
+    contract: Reactor = bench.reactor
+    times: list[int] = []
+
+    def work(readiness: Readiness) -> None:
+        bench.clock.advance(5)
+        times.append(contract.turn_ns)
+
+    contract.register(A, READABLE, work)
+    contract.register(B, READABLE, work)
+    assert contract.turn_ns == 0
+    bench.clock.advance(100)
+    bench.ready(A, B)
+    bench.reactor.run_once(0)
+    bench.reactor.run_once(0)
+    assert times == [100, 100, 110, 110]
+
+
 def test_posts_run_in_order_and_a_full_inbox_refuses_and_counts() -> None:
     bench = Bench(inbox_capacity=2)
     assert [bench.reactor.post(bench.note(name)) for name in "abc"] == [True, True, False]

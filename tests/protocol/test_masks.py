@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mmap
+import random
 
 import pytest
 from hypothesis import example, given
@@ -10,13 +11,16 @@ from hypothesis import strategies as st
 
 from hioload_ws.protocol.masks import (
     BIG_INTEGER_BELOW_BYTES,
-    KEY_BITS,
     LOW_BITS,
+    MASKED_FRAME,
     REPEAT,
+    RUN_FRAMES,
     SHORT_BYTES,
     masked,
+    split_run,
     unmask_clear,
     unmask_in_place,
+    unmask_run,
 )
 
 KEYS = st.binary(min_size=4, max_size=4)
@@ -54,12 +58,30 @@ def test_the_edges_between_the_forms_are_seamless(length: int, phase: int) -> No
         assert masked(payload, b"\x00\x01\xfe\xff") == expected
 
 
-@given(payload=st.binary(max_size=SHORT_BYTES), key=KEYS)
-def test_the_tables_of_the_short_road_unmask_a_frame_in_one_number(payload: bytes, key: bytes) -> None:
+@given(payload=st.binary(max_size=SHORT_BYTES), key=KEYS, before=st.integers(0, 9))
+def test_the_tables_of_the_short_road_unmask_a_frame_in_one_number(payload: bytes, key: bytes, before: int) -> None:
     length = len(payload)
-    number = int.from_bytes(key + payload, "little")
-    result = ((number >> 32) ^ (number & KEY_BITS) * REPEAT[length]) & LOW_BITS[length]
+    data = memoryview(bytes(before) + b"\x82\x20" + key + payload + b"?")
+    first, second, number, body = MASKED_FRAME[length](data, before)
+    assert (first, second, body) == (0x82, 0x20, payload)
+    result = (int.from_bytes(body, "little") ^ number * REPEAT[length]) & LOW_BITS[length]
     assert result.to_bytes(length, "little") == unmask_clear(payload, key)
+
+
+@given(length=st.integers(1, SHORT_BYTES), count=st.integers(1, RUN_FRAMES), seed=st.randoms(use_true_random=False))
+@example(length=1, count=RUN_FRAMES, seed=random.Random(1))
+@example(length=SHORT_BYTES, count=RUN_FRAMES, seed=random.Random(2))
+def test_a_run_of_frames_is_unmasked_and_split_as_each_by_itself(
+    length: int, count: int, seed: random.Random
+) -> None:
+    payloads = [seed.randbytes(length) for _ in range(count)]
+    keys = [seed.randbytes(4) for _ in range(count)]
+    frames = b"".join(
+        seed.randbytes(2) + key + unmask_clear(payload, key) for key, payload in zip(keys, payloads, strict=True)
+    )
+    clear = unmask_run(frames, length)
+    assert len(clear) == len(frames)
+    assert split_run(clear, 6, length) == payloads
 
 
 def test_the_example_of_the_rfc_holds() -> None:

@@ -186,3 +186,25 @@ def test_encoding_passes_the_extensions_in_order_and_sets_their_bits(kit: Kit) -
 def test_the_sending_half_of_each_role_is_masked_or_not(kit: Kit) -> None:
     assert kit.wire(kit.bench(Role.SERVER).codec.encode_ping(b"x")) == b"\x89\x01x"
     assert kit.wire(kit.bench(Role.CLIENT).codec.encode_ping(b"x")) == b"\x89\x81" + KEY + b"\x4f"
+
+
+@pytest.mark.parametrize("state", [IDLE, IN_MESSAGE, CLOSED])
+@pytest.mark.parametrize("masks", [False, True])
+def test_heads_are_there_where_a_short_message_goes_out_as_it_is(state: int, masks: bool) -> None:
+    sender = sender_in(state, masks)
+    assert (sender.heads is not None) == (state == IDLE and not masks)
+    if state == IN_MESSAGE:
+        sender.encode_message(TEXT, b"end", first=False)
+        assert (sender.heads is not None) == (not masks)
+
+
+def test_an_extension_leaves_no_heads(kit: Kit) -> None:
+    assert Sender(False, lambda: KEY, [kit.Flipping()]).heads is None
+
+
+@pytest.mark.parametrize("kind", [TEXT, BINARY])
+@pytest.mark.parametrize("length", range(126))
+def test_a_head_is_what_the_clear_road_puts_before_the_payload(kind: int, length: int) -> None:
+    sender, payload = sender_in(IDLE), b"x" * length
+    assert sender.heads is not None
+    assert [sender.heads[kind][length] + payload] == list(sender.encode_message(kind, payload))

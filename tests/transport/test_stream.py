@@ -11,7 +11,7 @@ import pytest
 
 from hioload_ws.api.errors import ConnectionLost
 from hioload_ws.api.poller import WRITABLE
-from hioload_ws.api.transport import WOULD_BLOCK, MemoryAddress, TcpAddress
+from hioload_ws.api.transport import WOULD_BLOCK, MemoryAddress, SocketTransport, TcpAddress
 from hioload_ws.transport import stream as stream_module
 from hioload_ws.transport.memory import memory_pair
 from hioload_ws.transport.stream import StreamTransport
@@ -192,3 +192,16 @@ def test_the_first_bytes_can_be_queued_before_the_connection_is_made(bench: Benc
     wait_readable(server)
     buffer = bytearray(9)
     assert server.recv_into(buffer) == 5
+
+
+def test_the_socket_may_be_used_bare_and_what_it_raises_is_told(scripted: ScriptedSocket) -> None:
+    end = TcpTransport(scripted, host="192.0.2.1", port=9)
+    lent: SocketTransport = end
+    assert lent.bare_socket is scripted
+    assert lent.bare_socket.send(b"abc") == 3
+    told = lent.lost(OSError(errno.ETIMEDOUT, "timed out"))
+    assert told.context["name"] == "ETIMEDOUT"
+    with pytest.raises(ConnectionLost) as caught:
+        end.send([b"x"])
+    assert caught.value.context["name"] == "ETIMEDOUT"
+    end.close()

@@ -1,0 +1,241 @@
+"""Inbound: the way of bytes in, from readiness to the handler.
+
+There are two roads, as in the protocol's receiving half. The *clear road* (``_read``) works in every state, with
+every transport, and for every kind of event. The *express road* (``_on_ready``) is for what most events of a busy
+server are: frames on an open connection over a plain socket. It is the same way with the calls spelled out: one
+frame of Python from the reactor to the handler, and one from there to the kernel. Whatever is not that common case
+leaves it for the clear road, at the point where it is noticed and with nothing lost.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from sys import getrefcount
+
+from ..api.codec import CloseReceived, CodecEvent, PingReceived, PongReceived, ViolationDetected
+from ..api.errors import ConnectionLost
+from ..api.message import MessageKind
+from ..api.poller import READABLE, Readiness
+from ..api.session import SessionStatus
+from ..api.transport import END_OF_STREAM
+from ..protocol.codec import WebSocketCodec
+from ..protocol.message import WireMessage
+from ..protocol.receiver import DIRECT_BYTES
+from ..transport.stream import NOT_NOW
+from .lifetime import Lifetime
+from .roles import Opening
+
+READ_BUDGET_BYTES = 256 * 1024
+"""Most bytes read from one connection per event, so that a busy one does not starve the others."""
+
+_ACTIVE = SessionStatus.ACTIVE
+_CLOSED = SessionStatus.CLOSED
+_ONE_BYTES = 131  # header, key and payload of the longest short frame
+
+
+class Inbound(Lifetime):
+    """A lifetime that reads, and gives messages to a handler. Thread rules: the reactor's thread."""
+
+    __slots__ = ("_handler", "_lent", "codec")
+
+    _handler: Callable[..., object]
+    """The route's ``api.Handler``. (Its type wants a whole ``api.Connection``, which this is a half of.)"""
+    _lent: bool
+    """Whether the batch refers to memory that the running handler has lent us until it returns."""
+    codec: WebSocketCodec
+    """The protocol; there from ``open`` on."""
+
+    def _on_ready(self, readiness: Readiness) -> None:
+        """Called by the reactor: the express road. ``Wire._on_ready`` with ``_read`` is the clear one, which
+        takes half as long again for a small message."""
+        bare = self._bare
+        if bare is None or readiness != READABLE or self.codec.receiver.left_bytes >= DIRECT_BYTES:
+            super()._on_ready(readiness)
+            return
+        hub = self._hub
+        data = hub.slab
+        try:
+            count_bytes = bare.recv_into(data)
+        except NOT_NOW:
+            return
+        except OSError as error:
+            self._bare_failed(error)
+            return
+        if not count_bytes:
+            super()._on_ready(readiness)  # the end of the stream, which can be read again
+            return
+        self._heard_ns = hub.reactor.turn_ns
+        hub.current = self
+        try:
+            message = self.codec.receiver.receive_one(data, count_bytes) if count_bytes <= _ONE_BYTES else None
+            if message is None:
+                self._take(data, count_bytes)
+            else:
+                self._message_ns = self._heard_ns
+                traffic = hub.traffic
+                traffic.messages_received.count += 1
+                traffic.bytes_received.count += message.size_bytes
+                try:
+                    self._handler(self, message)
+                except Exception as error:
+                    self._application_failed(error, self._handler)
+                message.expire()
+            # What is queued may refer to the slab, or be lent: it leaves now. If there is more to read, the
+            # poller will say so.
+            self._lent = False
+            self.flush()
+        finally:
+            hub.current = None
+
+    def _read(self) -> bool:
+        if self._ending:
+            return self._discard()
+        hub = self._hub
+        self._heard_ns = hub.reactor.turn_ns
+        hub.current = self
+        try:
+            if self._opening is not None:
+                return self._read_opening(self._opening)
+            return self._read_frames()
+        finally:
+            hub.current = None
+
+    def _read_opening(self, opening: Opening) -> bool:
+        slab = self._hub.slab
+        count_bytes = self._transport.recv_into(slab)
+        if count_bytes > 0:
+            self._receive_opening(opening, slab[:count_bytes])
+        elif count_bytes == END_OF_STREAM:
+            raise ConnectionLost("the peer hung up during the opening handshake")
+        self.flush()
+        self._settle()
+        return count_bytes > 0
+
+    def _read_frames(self) -> bool:
+        transport = self._transport
+        receiver = self.codec.receiver
+        left_bytes = READ_BUDGET_BYTES
+        drained = False
+        while True:
+            target = receiver.direct_target() if receiver.left_bytes >= DIRECT_BYTES else None
+            slab = self._hub.slab
+            count_bytes = transport.recv_into(slab if target is None else target)
+            if count_bytes > 0:
+                if target is None:
+                    self._take(slab, count_bytes)
+                else:
+                    self._process(receiver.receive_direct(count_bytes))
+            elif count_bytes == END_OF_STREAM:
+                self._reading = False
+                self._process(receiver.receive_end())
+            # What is queued may refer to the slab: it leaves before the slab is filled again.
+            self.flush()
+            if count_bytes <= 0 or self._ending or self._paused or self._status is _CLOSED:
+                break
+            left_bytes -= count_bytes
+            drained = count_bytes < len(slab if target is None else target) and not transport.buffered
+            if drained or left_bytes <= 0:
+                break
+        if self._interest != READABLE or not self._reading or transport.interest:
+            self._settle()
+        return not drained
+
+    def _take(self, data: memoryview, count_bytes: int) -> None:
+        """Handle what was read: runs of equal short messages as long as there are any, then the rest."""
+        receiver = self.codec.receiver
+        position = 0
+        while (run := receiver.take_run(data, position, count_bytes)) is not None:
+            kind, payloads, position = run
+            self._deliver_run(kind, payloads)
+        if position < count_bytes:
+            self._process(receiver.receive(data[position:count_bytes]))
+
+    def _deliver_run(self, kind: MessageKind, payloads: list[bytes]) -> None:
+        """Give messages of one kind and length to the handler; as ``_process`` does with each of them.
+
+        They share one message object as long as nobody keeps it: whether somebody does is asked of the
+        reference count, at one place in the code, where a new object's count is known from the first round.
+        """
+        handler = self._handler
+        size_bytes = len(payloads[0])
+        message = WireMessage(kind, b"", size_bytes)
+        alone_count = delivered_count = 0
+        self._message_ns = self._heard_ns
+        for payload in payloads:
+            if self._status is not _ACTIVE:
+                break  # Once closing has begun nobody could answer: such messages are discarded.
+            count = getrefcount(message)
+            if count != alone_count or message.tokens is not None:
+                if alone_count:
+                    message.expire()
+                    message = WireMessage(kind, b"", size_bytes)
+                else:
+                    alone_count = count
+            message.memory = payload
+            delivered_count += 1
+            try:
+                handler(self, message)
+            except Exception as error:
+                self._application_failed(error, handler)
+            if self._lent:
+                self._lent = False
+                self.flush()
+        message.expire()
+        traffic = self._hub.traffic
+        traffic.messages_received.count += delivered_count
+        traffic.bytes_received.count += delivered_count * size_bytes
+
+    def _process(self, events: Sequence[CodecEvent]) -> None:
+        """Handle events in wire order, so that the answer to an earlier message leaves before a close."""
+        traffic = self._hub.traffic
+        for event in events:
+            if isinstance(event, WireMessage):
+                try:
+                    # Once closing has begun nobody could answer: such messages are discarded.
+                    if self._status is _ACTIVE:
+                        self._message_ns = self._heard_ns
+                        traffic.messages_received.count += 1
+                        traffic.bytes_received.count += event.size_bytes
+                        self._handler(self, event)
+                except Exception as error:
+                    self._application_failed(error, self._handler)
+                finally:
+                    event.expire()
+                if self._lent:
+                    self._lent = False
+                    self.flush()
+            elif self._status is not _CLOSED:
+                self._control(event)
+
+    def _control(self, event: CodecEvent) -> None:
+        if isinstance(event, PingReceived):
+            self._queue(self.codec.answer(event))
+        elif isinstance(event, PongReceived):
+            pass  # That something was heard is noted already, and nothing else is asked of a pong.
+        elif isinstance(event, CloseReceived):
+            self._close_code = event.code
+            self._close_reason = event.reason or self._close_reason
+            self._queue(self.codec.answer(event))
+            self._end()
+        elif isinstance(event, ViolationDetected):
+            self._error = event.error
+            self._close_code = event.error.close_code
+            self._close_reason = event.error.message
+            self._queue(self.codec.answer(event))
+            self._end()
+        else:
+            # The stream ended without a close frame. The peer may still read what we have for it.
+            self._error = ConnectionLost("the peer hung up without a close frame")
+            self._end()
+
+    @abstractmethod
+    def _receive_opening(self, opening: Opening, data: memoryview) -> None:
+        """Give a piece of the opening handshake to whoever plays it."""
+
+    @abstractmethod
+    def _application_failed(self, error: Exception, origin: object) -> None:
+        """A handler raised."""
+
+
+__all__ = ["READ_BUDGET_BYTES", "Inbound"]
