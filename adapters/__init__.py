@@ -3,6 +3,7 @@
 from .blocking import BlockingConnection, connect
 from .client import Client
 from .connection import WebSocketConnection
+from .proxy import Proxy
 from .routing import Group, Router, compose
 from .server import Server
 
@@ -10,6 +11,7 @@ __all__ = [
     "BlockingConnection",
     "Client",
     "Group",
+    "Proxy",
     "Router",
     "Server",
     "WebSocketConnection",

@@ -29,6 +29,7 @@ from ..internal.faults import ErrorHook, log_error
 from .client import Client
 from .connection import WebSocketConnection
 from .hub import ns
+from .proxy import ProxyChoice
 
 
 class BlockingConnection:
@@ -191,6 +192,8 @@ def connect(
     origin: str | None = None,
     tls: ssl.SSLContext | None = None,
     unix: str | None = None,
+    proxy: ProxyChoice = None,
+    max_redirects: int = 0,
     registry: TransportRegistry | None = None,
     on_error: ErrorHook = log_error,
     **settings: object,
@@ -199,8 +202,8 @@ def connect(
 
     ``timeout_s`` bounds the wait (``None``: the client's ``handshake_timeout_s`` alone does); the rest is as for
     ``Client``. Raises ``InvalidArgument`` for wrong arguments, ``ConnectionLost`` when there is nobody or the
-    peer hung up, ``HandshakeFailed`` with status and ``response`` when the server refuses, and ``TimedOut``;
-    everything is released then.
+    peer hung up (``ProxyRefused`` when a proxy says no), ``HandshakeFailed`` with status and ``response`` when the
+    server refuses, and ``TimedOut``; everything is released then.
     """
     client = Client(
         url,
@@ -210,6 +213,8 @@ def connect(
         origin=origin,
         tls=tls,
         unix=unix,
+        proxy=proxy,
+        max_redirects=max_redirects,
         registry=registry,
         clock=None,
         poller=None,

@@ -11,8 +11,10 @@
 The thread in ``run`` (or in ``turn``) owns everything; from others there is ``post``. Whoever prefers calls that
 wait to callbacks takes ``connect`` from ``blocking.py``, which is this client turned step by step.
 
-Redirects and proxies are not followed: a response other than 101 is a ``HandshakeFailed`` that carries it
-as ``response``, and the caller decides.
+A response other than 101 is a ``HandshakeFailed`` that carries it as ``response``, and the caller decides. Redirects
+are followed where ``max_redirects`` says how many (``follow.py``), a proxy is used where ``proxy`` names one
+(``proxy.py``); all of it together has the one time limit of the opening handshake. To come back after a connection
+broke is ``reconnect.py``.
 """
 
 from __future__ import annotations
@@ -29,8 +31,7 @@ from ..api.extension import ExtensionFactory
 from ..api.handler import CloseEvent, CloseHandler, Handler, OpenEvent, OpenHandler
 from ..api.http import HeaderFields, Request, Response
 from ..api.poller import Poller
-from ..api.registry import ConnectOptions, TransportRegistry
-from ..api.transport import Address, TcpAddress, Transport, UnixAddress
+from ..api.registry import TransportRegistry
 from ..api.types import Nanoseconds
 from ..control.config import ServerConfig
 from ..control.metrics import MetricsRegistry
@@ -46,7 +47,10 @@ from ..session.store import ShardedSessions
 from ..transport.registry import default_registry
 from .accelerate import use_accelerators
 from .connection import WebSocketConnection
+from .dial import Dialer
+from .follow import Trail
 from .hub import ConnectionSettings, Hub
+from .proxy import ProxyChoice
 from .roles import Established, Host, Opening
 from .traffic import Traffic
 
@@ -84,10 +88,10 @@ class ClientOpening(Opening):
 
     __slots__ = ("_client", "_handshake", "_request")
 
-    def __init__(self, client: Client, handshake: ClientHandshake, request: Request) -> None:
+    def __init__(self, client: Client, handshake: ClientHandshake) -> None:
         self._client = client
         self._handshake = handshake
-        self._request = request
+        self._request = _request_of(handshake)
 
     def receive(self, connection: WebSocketConnection, data: memoryview) -> None:
         """Feed the response; open the connection, or end it when the response is wrong."""
@@ -95,15 +99,15 @@ class ClientOpening(Opening):
         try:
             response = handshake.feed(data)
         except HandshakeFailed as error:
-            self._client.response = error.response = handshake.response
-            connection.finish(error)
+            error.response = handshake.response
+            self._client.refused(connection, error)
             return
         if response is not None:
             connection.open(self._client.establish(handshake, self._request, response))
 
     def failed(self, error: HioloadError) -> None:
         """Keep the reason for whoever waits."""
-        self._client.failure = error
+        self._client.failed(error)
 
 
 class Client(Host):
@@ -137,6 +141,8 @@ class Client(Host):
         origin: str | None = None,
         tls: ssl.SSLContext | None = None,
         unix: str | None = None,
+        proxy: ProxyChoice = None,
+        max_redirects: int = 0,
         registry: TransportRegistry | None = None,
         clock: Clock | None = None,
         poller: Callable[[], Poller] | None = None,
@@ -147,30 +153,24 @@ class Client(Host):
 
         ``subprotocols`` and ``extensions`` are offered in this order; ``headers`` are added to the request.
         ``tls``: context for ``wss``, by default one that checks certificate and host name. ``unix``: connect to
-        this Unix socket; the URL then only says what to ask for. ``settings`` are fields of ``ServerConfig``,
-        those named in ``SETTINGS``. ``on_error`` gets what handlers raise. Raises ``InvalidArgument`` for
-        whatever of it is wrong.
+        this Unix socket; the URL then only says what to ask for. ``proxy``: go through this HTTP proxy (a URL or a
+        ``Proxy``), or ``"env"`` through the one of the environment; ``None``: directly. ``max_redirects``: how many
+        redirects to follow, 0 to 100, never from ``wss`` to ``ws``; ``headers`` go to the origin of ``url`` only.
+        ``settings`` are fields of ``ServerConfig``, those named in ``SETTINGS``. ``on_error`` gets what handlers
+        raise. Raises ``InvalidArgument`` for whatever of it is wrong, ``NotSupported`` for a SOCKS proxy.
         """
         self.config = _checked(settings)
-        self.uri: WebSocketUri = parse_uri(url)
-        if tls is not None and not self.uri.secure:
+        self._trail = Trail(parse_uri(url), headers, max_redirects)
+        if tls is not None and not self.uri.secure and not max_redirects:
             raise InvalidArgument("TLS is for wss URLs", url=url)
-        self._address: Address = TcpAddress(self.uri.host, self.uri.port) if unix is None else UnixAddress(unix)
-        self._tls = ssl.create_default_context() if self.uri.secure and tls is None else tls
-        self._registry = default_registry() if registry is None else registry
+        registry = default_registry() if registry is None else registry
+        self._dialer = Dialer(registry, self.config, unix=unix, tls=tls, proxy=proxy)
         self._clock = SystemClock() if clock is None else clock
         self._make_poller = poller
         self._on_error = on_error
-        self._handshake = ClientHandshake(
-            self.uri,
-            secrets.token_bytes(KEY_BYTES),  # RFC 6455 §4.1 item 7: random, fresh for each connection
-            subprotocols=subprotocols,
-            extensions=extensions,
-            headers=headers,
-            origin=origin,
-            max_head_bytes=self.config.max_head_bytes,
-            max_header_count=self.config.max_header_count,
-        )
+        self._subprotocols, self._extensions, self._origin = subprotocols, extensions, origin
+        self._handshake = self._new_handshake()
+        self._end_of_opening_ns = Nanoseconds(0)
         self._open_handlers: list[OpenHandler] = []
         self._close_handlers: list[CloseHandler] = []
         self._message_handler: Handler = _ignore
@@ -182,6 +182,7 @@ class Client(Host):
         self.response = None
         self.failure = None
         self.closed_event = None
+        self._is_moving = False
 
     def on_message(self, handler: _Handler) -> _Handler:
         """Decorator: the function handles each message."""
@@ -203,6 +204,11 @@ class Client(Host):
         """Whether the connection has gone, or could not be made."""
         return self.failure is not None or self.closed_event is not None
 
+    @property
+    def uri(self) -> WebSocketUri:
+        """Where it asks, or is connected: the URL it was made with, or where that was redirected to."""
+        return self._trail.uri
+
     def now_ns(self) -> Nanoseconds:
         """Return the client's monotonic time."""
         return self._clock.now_ns()
@@ -218,23 +224,15 @@ class Client(Host):
         use_accelerators(self.config.mask_accelerator)
         poller = None if self._make_poller is None else self._make_poller()
         reactor = PollReactor(poller, self._clock, on_error=self._on_error)
-        transport: Transport | None = None
         try:
             settings = ConnectionSettings.from_config(self.config)
             traffic = Traffic(self.metrics)
-            hub = Hub(reactor, self.pool, settings, self.config.read_buffer_bytes, traffic, self._on_error)
-            self._hub = hub
-            provider = self._registry.get("unix" if isinstance(self._address, UnixAddress) else "tcp")
-            options = ConnectOptions(tls=self._tls, server_name=self.uri.host)
-            transport = provider.connect(self._address, options)
-            opening = ClientOpening(self, self._handshake, _request_of(self._handshake))
-            connection = WebSocketConnection(hub, transport, self, opening)
+            self._hub = Hub(reactor, self.pool, settings, self.config.read_buffer_bytes, traffic, self._on_error)
+            self._end_of_opening_ns = self.now_ns() + settings.handshake_timeout_ns
+            self._ask()
         except BaseException:
-            if transport is not None:
-                transport.close()
             self.close()
             raise
-        connection.queue_head(self._handshake.request())
 
     def turn(self, timeout_ns: Nanoseconds | None = None) -> int:
         """Make one turn of the reactor that waits at most ``timeout_ns``; return the work done."""
@@ -275,6 +273,28 @@ class Client(Host):
         self._sessions.close()
         self.pool.close()
 
+    def refused(self, connection: WebSocketConnection, error: HandshakeFailed) -> None:
+        """For the opening: the server did not agree. Ask where it points to, or end with the error."""
+        self.response = error.response
+        try:
+            self._is_moving = self._trail.follow(error, may_leave=self._dialer.unix is None)
+        except HandshakeFailed as refusal:
+            refusal.response, refusal.__cause__ = error.response, error
+            error = refusal
+        connection.finish(error)
+        if self._is_moving:
+            self._is_moving = False
+            try:
+                self._handshake = self._new_handshake()
+                self._ask()
+            except HioloadError as failure:
+                self.failed(failure)
+
+    def failed(self, error: HioloadError) -> None:
+        """For the opening: there will be no connection, unless this is the end of one that was redirected."""
+        if not self._is_moving:
+            self.failure = error
+
     def establish(self, handshake: ClientHandshake, request: Request, response: Response) -> Established:
         """For the opening: make what the connection needs once the server has agreed."""
         hub = self._running_hub()
@@ -311,6 +331,30 @@ class Client(Host):
                 handler(event)  # type: ignore[arg-type]  # there are none without an event
             except Exception as error:
                 self._running_hub().report(error, handler)
+
+    def _new_handshake(self) -> ClientHandshake:
+        return ClientHandshake(
+            self.uri,
+            secrets.token_bytes(KEY_BYTES),  # RFC 6455 §4.1 item 7: random, fresh for each connection
+            subprotocols=self._subprotocols,
+            extensions=self._extensions,
+            headers=self._trail.headers,
+            origin=self._origin,
+            max_head_bytes=self.config.max_head_bytes,
+            max_header_count=self.config.max_header_count,
+        )
+
+    def _ask(self) -> None:
+        """Connect to where the trail leads, and send the request. What this raises leaves nothing open."""
+        transport = self._dialer.connect(self.uri)
+        try:
+            opening = ClientOpening(self, self._handshake)
+            connection = WebSocketConnection(self._running_hub(), transport, self, opening)
+        except BaseException:
+            transport.close()
+            raise
+        connection.expect_opening_by(self._end_of_opening_ns)
+        connection.queue_head(self._handshake.request())
 
     def _running_hub(self) -> Hub:
         if self._hub is None:

@@ -88,6 +88,12 @@ class Lifetime(Wire):
         self._queue([response])
         self._end()
 
+    def expect_opening_by(self, when_ns: Nanoseconds) -> None:
+        """For openings that began before this connection: its time limit is this moment."""
+        self._hub.wheel.withdraw(self._deadline)
+        self._deadline.deadline_ns = when_ns
+        self._hub.wheel.file(self._deadline)
+
     def finish(self, error: HioloadError | None = None) -> None:
         """Let go of everything now. Idempotent. The peer sees the end of the stream, or a reset."""
         if self._status is _CLOSED:

@@ -42,6 +42,7 @@ class ErrorCode(enum.StrEnum):
     PROTOCOL_VIOLATION = "protocol-violation"
     HANDSHAKE_FAILED = "handshake-failed"
     CONNECTION_LOST = "connection-lost"
+    PROXY_REFUSED = "proxy-refused"
     RESOURCE_EXHAUSTED = "resource-exhausted"
     TIMEOUT = "timeout"
     INTERNAL = "internal"
@@ -209,6 +210,24 @@ class ConnectionLost(PeerError):
     code = ErrorCode.CONNECTION_LOST
 
 
+class ProxyRefused(ConnectionLost):
+    """An HTTP proxy did not make the connection that it was asked for (RFC 9110 §9.3.6).
+
+    ``status`` is that of its answer: 407 wants other credentials, 502 to 504 mean that the far end was not
+    reached; 0 where the answer is not HTTP. ``response`` is its head, as that of ``HandshakeFailed``.
+    """
+
+    code = ErrorCode.PROXY_REFUSED
+
+    def __init__(self, message: str, *, status: int = 0, **context: object) -> None:
+        super().__init__(message, status=status, **context)
+        self.status = status
+        self.response: Response | None = None
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (*super().__reduce__(), {"response": self.response})
+
+
 class ResourceError(HioloadError):
     """A limit was reached. Nothing was taken; the same call may succeed later."""
 
@@ -250,6 +269,7 @@ __all__ = [
     "PeerError",
     "PoolClosed",
     "ProtocolViolation",
+    "ProxyRefused",
     "ResourceError",
     "ResourceExhausted",
     "TimedOut",

@@ -4,7 +4,8 @@ from .client_handshake import ClientHandshake
 from .codec import WebSocketCodec
 from .deflate import PermessageDeflate
 from .handshake_config import UNSET, HandshakeConfig, OriginCheck, SubprotocolChoice, Unset
-from .http import HeadParser, render_request, render_response
+from .http import HeadParser
+from .http_rendering import render_request, render_response
 from .limits import Limits
 from .message import WireMessage
 from .server_handshake import ServerHandshake, accept_key, failure_response

@@ -23,7 +23,8 @@ from ..api.errors import HandshakeFailed, InvalidArgument
 from ..api.extension import Extension, ExtensionFactory
 from ..api.http import HeaderFields, Request, Response
 from ..api.types import ReadableMemory
-from .http import DEFAULT_MAX_HEAD_BYTES, DEFAULT_MAX_HEADER_COUNT, HeadParser, render_request
+from .http import DEFAULT_MAX_HEAD_BYTES, DEFAULT_MAX_HEADER_COUNT, HeadParser
+from .http_rendering import render_request
 from .negotiation import (
     KEY_BYTES,
     WEBSOCKET_VERSION,

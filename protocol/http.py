@@ -1,4 +1,4 @@
-"""HTTP/1.1 heads, read strictly and written safely (RFC 9112): what the opening handshake travels in.
+"""HTTP/1.1 heads, read strictly (RFC 9112): what the opening handshake travels in.
 
 Two programs that read the same bytes differently are how requests get smuggled. So nothing is repaired here:
 lines end with CR LF and nothing else, no line is folded, no control byte passes, a length is stated once or
@@ -22,13 +22,12 @@ OPTIONS are not.
 from __future__ import annotations
 
 import re
-from http import HTTPStatus
 from typing import Final, Generic, Literal, NoReturn, TypeVar, cast, overload
 
 from ..api.errors import HandshakeFailed, InvalidArgument, InvalidState
-from ..api.http import HeaderFields, Request, Response
+from ..api.http import Request, Response
 from ..api.types import ReadableMemory
-from .tokens import TOKEN_BYTES, is_token
+from .tokens import TOKEN_BYTES
 from .uri import is_authority
 
 DEFAULT_MAX_HEAD_BYTES: Final = 16384
@@ -39,11 +38,17 @@ _HeadT = TypeVar("_HeadT", Request, Response)
 _CR: Final = b"\r"
 _LF: Final = b"\n"
 _SPACE: Final = b" "
-_OWS: Final = " \t"
 _DIGITS: Final = b"0123456789"
 _VISIBLE: Final = bytes(range(0x21, 0x7F))
-_TARGET: Final = _VISIBLE.replace(b"#", b"")  # a request target has no fragment (RFC 9112 §3.2)
-_CONTENT: Final = b"\t " + _VISIBLE + bytes(range(0x80, 0x100))  # field-content with obs-text (RFC 9110 §5.5)
+
+OWS: Final = " \t"
+"""Optional white space (RFC 9110 §5.6.3)."""
+
+TARGET_BYTES: Final = _VISIBLE.replace(b"#", b"")
+"""What a request target is made of; it has no fragment (RFC 9112 §3.2)."""
+
+CONTENT_BYTES: Final = b"\t " + _VISIBLE + bytes(range(0x80, 0x100))
+"""What the value of a header field is made of: field-content with obs-text (RFC 9110 §5.5)."""
 
 _BARE_LF: Final = {_LF: (400, "a line ends with LF alone (RFC 9112 §2.2)")}
 _SPACED_NAME: Final = {b" \t": (400, "white space between header name and colon (RFC 9112 §5.1)")}
@@ -70,18 +75,20 @@ _GRAMMAR: Final[dict[str, _Row]] = {
     "method": (b"", {TOKEN_BYTES: "rest of method"}, {}),
     "rest of method": (TOKEN_BYTES, {_SPACE: "target"}, {}),
     "target": (b"", {b"/Hh": "rest of target"}, {}),
-    "rest of target": (_TARGET, {_SPACE: "request version 0"}, {}),
+    "rest of target": (TARGET_BYTES, {_SPACE: "request version 0"}, {}),
     **_version("request version", _CR, "end of start line"),
     **_version("response version", _SPACE, "status"),
+    **_version("1.x version", _SPACE, "status"),
+    "1.x version 7": (b"", {b"01": "1.x version 8"}, _OTHER_VERSION),
     "status": (b"", {b"12345": "status, digit 2"}, {}),
     "status, digit 2": (b"", {_DIGITS: "status, digit 3"}, {}),
     "status, digit 3": (b"", {_DIGITS: "space before reason"}, {}),
     "space before reason": (b"", {_SPACE: "reason"}, {}),
-    "reason": (_CONTENT, {_CR: "end of start line"}, _BARE_LF),
+    "reason": (CONTENT_BYTES, {_CR: "end of start line"}, _BARE_LF),
     "end of start line": (b"", {_LF: "field"}, {}),
     "field": (b"", {TOKEN_BYTES: "name", _CR: "end of head"}, {**_FOLDED, **_BARE_LF}),
     "name": (TOKEN_BYTES, {b":": "value"}, _SPACED_NAME),
-    "value": (_CONTENT, {_CR: "end of field"}, _BARE_LF),
+    "value": (CONTENT_BYTES, {_CR: "end of field"}, _BARE_LF),
     "end of field": (b"", {_LF: "field"}, {}),
     "end of head": (b"", {_LF: "done"}, {}),
     "done": (b"", {}, {}),
@@ -107,13 +114,12 @@ for _name, _row in _GRAMMAR.items():
 
 _METHOD: Final = _PLACES["method"]
 _RESPONSE_VERSION: Final = _PLACES["response version 0"]
+_ANY_MINOR_VERSION: Final = _PLACES["1.x version 0"]
 _NAME: Final = _PLACES["name"]
 _END_OF_START_LINE: Final = _PLACES["end of start line"]
 _END_OF_FIELD: Final = _PLACES["end of field"]
 _DONE: Final = _PLACES["done"]
 
-_REQUEST_TARGET: Final = re.compile("[" + re.escape(_TARGET.decode("ascii")) + "]+")
-_FIELD_CONTENT: Final = re.compile("[" + re.escape(_CONTENT.decode("latin-1")) + "]*")
 _ABSOLUTE_TARGET: Final = re.compile(r"https?://([^/?]*)([^?]*)(?:\?(.*))?", re.IGNORECASE)
 
 
@@ -154,6 +160,7 @@ class HeadParser(Generic[_HeadT]):
         max_head_bytes: int = ...,
         max_header_count: int = ...,
         is_response: Literal[True],
+        allow_http_1_0: bool = ...,
     ) -> None: ...
     def __init__(
         self,
@@ -161,14 +168,16 @@ class HeadParser(Generic[_HeadT]):
         max_head_bytes: int = DEFAULT_MAX_HEAD_BYTES,
         max_header_count: int = DEFAULT_MAX_HEADER_COUNT,
         is_response: bool = False,
+        allow_http_1_0: bool = False,
     ) -> None:
         """Read a request, or a response; ``max_head_bytes`` (1 or more) counts all of the head, the blank
-        line too, ``max_header_count`` (0 or more) its header lines. Raises ``InvalidArgument`` below that."""
+        line too, ``max_header_count`` (0 or more) its header lines. Raises ``InvalidArgument`` below that.
+        ``allow_http_1_0``: a response may be of either version, as those of proxies are."""
         check_limits(max_head_bytes, max_header_count)
         self._max_head_bytes = max_head_bytes
         self._max_header_count = max_header_count
         self._is_response = is_response
-        self._place = _RESPONSE_VERSION if is_response else _METHOD
+        self._place = (_ANY_MINOR_VERSION if allow_http_1_0 else _RESPONSE_VERSION) if is_response else _METHOD
         self._head = bytearray()
         self._position = 0  # Invariant: every byte before it was looked at; none is looked at twice.
         self._line_start = 0
@@ -246,7 +255,7 @@ class HeadParser(Generic[_HeadT]):
 
     def _take_field(self, line: str) -> None:
         name, _, value = line.partition(":")
-        value = value.strip(_OWS)
+        value = value.strip(OWS)
         self._headers.append((name, value))
         framing = name.lower()
         if framing not in ("content-length", "transfer-encoding"):
@@ -309,83 +318,13 @@ def split_target(target: str) -> tuple[str, str, str] | None:
     return match[1], match[2] or "/", match[3] or ""
 
 
-def render_request(request: Request) -> bytes:
-    """Return the head of a request as it goes on the wire; what ``HeadParser`` reads back.
-
-    ``path`` and ``query`` are not looked at: ``target`` is what is sent. White space around values is
-    dropped. Raises ``InvalidArgument`` for a method that is no token, a target ``HeadParser`` would refuse,
-    and header fields that ``check_fields`` refuses.
-    """
-    target = request.target
-    if not is_token(request.method):
-        raise InvalidArgument("a method is a token (RFC 9110 §9.1)", method=request.method)
-    if not _REQUEST_TARGET.fullmatch(target) or split_target(target) is None:
-        raise InvalidArgument("a target is a path or an http URI in visible ASCII (RFC 9112 §3.2)")
-    return _render(f"{request.method} {target} HTTP/1.1", request.headers)
-
-
-def render_response(response: Response) -> bytes:
-    """Return a response, head and body, as it goes on the wire.
-
-    An empty reason becomes the usual one. ``Content-Length`` is added wherever the status allows a body,
-    unless the headers have it. Raises ``InvalidArgument`` for a status outside 100 to 599, a body with a
-    status that has none (1xx, 204, 304: RFC 9110 §6.4.1), a ``Content-Length`` that is not the body's,
-    ``Transfer-Encoding`` (bodies are sent whole), a reason with control characters, and what ``check_fields``
-    refuses.
-    """
-    status, body = response.status, response.body
-    if not 100 <= status <= 599:
-        raise InvalidArgument("a status is 100 to 599", status=status)
-    reason = response.reason or _default_reason(status)
-    if not _FIELD_CONTENT.fullmatch(reason):
-        raise InvalidArgument("a reason phrase has no control characters", status=status)
-    headers = tuple(response.headers)
-    lengths = response.values("Content-Length")
-    if response.values("Transfer-Encoding"):
-        raise InvalidArgument("a body is sent whole: Transfer-Encoding is not for responses of ours")
-    if status < 200 or status in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED):
-        if body or lengths:
-            raise InvalidArgument("this status has neither body nor length (RFC 9110 §6.4.1)", status=status)
-    elif not lengths:
-        headers += (("Content-Length", str(len(body))),)
-    elif lengths != (str(len(body)),):
-        raise InvalidArgument("Content-Length is not the length of the body", body_bytes=len(body))
-    return _render(f"HTTP/1.1 {status} {reason}", headers) + body
-
-
-def check_fields(headers: HeaderFields) -> None:
-    """Check header fields that the caller wants to send; the wall against header injection.
-
-    Raises ``InvalidArgument`` for a name that is no token, and for a value with CR, LF, NUL or another
-    control character but HTAB, or with characters beyond latin-1. The message never quotes the value.
-    """
-    for name, value in headers:
-        if not is_token(name):
-            raise InvalidArgument("a header name is a token (RFC 9110 §5.1)", name=name)
-        if not _FIELD_CONTENT.fullmatch(value):
-            raise InvalidArgument("a header value has no control characters and is latin-1", name=name)
-
-
-def _default_reason(status: int) -> str:
-    try:
-        return HTTPStatus(status).phrase
-    except ValueError:
-        return ""  # RFC 9112 §4: the reason phrase may be empty, the space before it may not
-
-
-def _render(start_line: str, headers: HeaderFields) -> bytes:
-    check_fields(headers)
-    lines = [start_line, *(f"{name}: {value.strip(_OWS)}" for name, value in headers), "", ""]
-    return "\r\n".join(lines).encode("latin-1")
-
-
 __all__ = [
+    "CONTENT_BYTES",
     "DEFAULT_MAX_HEADER_COUNT",
     "DEFAULT_MAX_HEAD_BYTES",
+    "OWS",
+    "TARGET_BYTES",
     "HeadParser",
-    "check_fields",
     "check_limits",
-    "render_request",
-    "render_response",
     "split_target",
 ]

@@ -24,7 +24,7 @@ from typing import Final
 from ..api.errors import HandshakeFailed, InvalidArgument
 from ..api.extension import Extension, ExtensionAnswer, ExtensionFactory
 from ..api.http import HeaderFields
-from .http import check_fields
+from .http_rendering import check_fields
 from .tokens import ListedExtension, is_token, split_list
 
 WEBSOCKET_VERSION: Final = "13"
@@ -66,7 +66,7 @@ def check_extra_headers(headers: HeaderFields, also_reserved: frozenset[str] = f
     """Check header fields a caller adds to a handshake; those that make the handshake are not his to set.
 
     Raises ``InvalidArgument`` for Upgrade, Connection, Content-Length, Transfer-Encoding, any
-    Sec-WebSocket-*, names in ``also_reserved`` (lower case), and for what ``http.check_fields`` refuses.
+    Sec-WebSocket-*, names in ``also_reserved`` (lower case), and for what ``http_rendering.check_fields`` refuses.
     """
     check_fields(headers)
     for name, _ in headers:

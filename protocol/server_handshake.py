@@ -27,7 +27,8 @@ from ..api.extension import Extension
 from ..api.http import HeaderFields, Request, Response
 from ..api.types import ReadableMemory
 from .handshake_config import UNSET, HandshakeConfig, Unset
-from .http import HeadParser, render_response, split_target
+from .http import HeadParser, split_target
+from .http_rendering import render_response
 from .negotiation import (
     WEBSOCKET_VERSION,
     accept_key,

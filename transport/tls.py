@@ -20,9 +20,10 @@ with its reason in the context.
 
 from __future__ import annotations
 
+import copy
 import ssl
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Final
@@ -97,8 +98,8 @@ class TlsTransport:
         self._outgoing = OutgoingQueue()
         self._marks: WaterMarks | None = None
         self._input_ended = self._output_ended = self._output_closed = self._closed = False
-        # What was raised, without the exception: its traceback would hold this object and its buffers.
-        self._loss: tuple[str, Mapping[str, object]] | None = None
+        # What was raised, without its traceback, which would hold this object and its buffers.
+        self._loss: ConnectionLost | None = None
 
     @property
     def handle(self) -> Handle:
@@ -324,8 +325,8 @@ class TlsTransport:
                 pass  # the peer will not hear it; the first error is the one that matters
             loss = ConnectionLost(f"TLS failed: {_reason(error)}", reason=_code(error), errno=error.errno)
         else:
-            loss = ConnectionLost(error.message, **error.context)
-        self._loss = loss.message, loss.context
+            loss = copy.copy(error)
+        self._loss = copy.copy(loss)
         self._outgoing.drop()
         return loss
 
@@ -333,8 +334,7 @@ class TlsTransport:
         """Raise what a closed or lost transport answers to a call that moves bytes."""
         self._check_open()
         if self._loss is not None:
-            message, context = self._loss
-            raise ConnectionLost(message, **context)
+            raise copy.copy(self._loss)
 
     def _check_open(self) -> None:
         if self._closed:

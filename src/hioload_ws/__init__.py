@@ -6,7 +6,7 @@ interfaces and errors, ``hioload_ws.fake`` the stand-ins for tests, and each roo
 
 __version__ = "0.1.0"
 
-from .adapters import BlockingConnection, Client, Server, connect
+from .adapters import BlockingConnection, Client, Proxy, Server, connect
 from .api import (
     BINARY,
     TEXT,
@@ -19,6 +19,7 @@ from .api import (
     Message,
     Middleware,
     OpenEvent,
+    ProxyRefused,
     Request,
     Response,
     TimedOut,
@@ -40,6 +41,8 @@ __all__ = [
     "Message",
     "Middleware",
     "OpenEvent",
+    "Proxy",
+    "ProxyRefused",
     "Request",
     "Response",
     "Server",

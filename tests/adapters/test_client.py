@@ -5,115 +5,24 @@ from __future__ import annotations
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
 from hioload_ws.adapters.client import Client
 from hioload_ws.api import (
     TEXT,
-    Address,
     AlreadyExists,
     ConnectionLost,
-    ConnectOptions,
     HandshakeFailed,
     InvalidArgument,
     InvalidState,
     NotFound,
-    Role,
     TimedOut,
-    Transport,
 )
-from hioload_ws.fake.clock import VirtualClock
-from hioload_ws.fake.poller import ScriptedPoller
-from hioload_ws.fake.transport import ScriptedTransport
-from hioload_ws.pool import SlabBufferPool
-from hioload_ws.protocol import HandshakeConfig, ServerHandshake, WebSocketCodec
 from hioload_ws.transport.registry import Registry
-from hioload_ws.transport.tcp import TcpProvider
 from tests.adapters.bench import joined
-
-
-class ScriptedProvider(TcpProvider):
-    """Answers every ``connect`` with the scripted transport of the test."""
-
-    def __init__(self, transport: ScriptedTransport) -> None:
-        self.transport = transport
-        self.asked: list[tuple[Address, ConnectOptions]] = []
-
-    def connect(self, address: Address, options: ConnectOptions) -> Transport:
-        self.asked.append((address, options))
-        return self.transport
-
-
-class Stage:
-    """A client on a scripted transport, and a server's handshake and codec to answer it with."""
-
-    def __init__(self, url: str, **options: object) -> None:
-        self.clock = VirtualClock(start_ns=1)
-        self.poller = ScriptedPoller(self.clock)
-        self.transport = ScriptedTransport(self.poller, 1)
-        self.provider = ScriptedProvider(self.transport)
-        registry = Registry()
-        registry.register(self.provider)
-        self.errors: list[BaseException] = []
-        self.client = Client(
-            url,
-            registry=registry,
-            clock=self.clock,
-            poller=lambda: self.poller,
-            on_error=lambda error, origin: self.errors.append(error),
-            **options,  # type: ignore[arg-type]  # whatever the test wants to set
-        )
-        self.pool = SlabBufferPool(leaks="advanced")
-        self.codec = WebSocketCodec(Role.SERVER, pool=self.pool, mask_key=lambda: b"")
-        self.handshake = ServerHandshake(HandshakeConfig(subprotocols=("chat",)))
-        self._seen_bytes = 0
-
-    def turn(self) -> None:
-        for _ in range(1000):
-            if not self.client.turn(0):
-                return
-        raise AssertionError("the reactor never comes to rest")
-
-    def new_bytes(self) -> bytes:
-        fresh = bytes(self.transport.sent[self._seen_bytes :])
-        self._seen_bytes = len(self.transport.sent)
-        return fresh
-
-    def accept(self, *, behind: bytes = b"") -> None:
-        """Check the client's request and accept it, with bytes right behind the response."""
-        assert self.handshake.feed(self.new_bytes()) is not None
-        self.handshake.check()
-        self.transport.feed(self.handshake.accept() + behind)
-        self.turn()
-
-
-@pytest.fixture
-def make_stage() -> Iterator[Callable[..., Stage]]:
-    made: list[Stage] = []
-
-    def make(url: str = "ws://server/path?q", **options: object) -> Stage:
-        stage = Stage(url, **options)
-        made.append(stage)
-        return stage
-
-    yield make
-    for stage in made:
-        stage.client.close()
-        assert stage.client.pool.stats().in_use_count == 0
-        stage.pool.close()
-
-
-@pytest.fixture
-def stage(make_stage: Callable[..., Stage]) -> Stage:
-    return make_stage()
-
-
-def open_stage(stage: Stage) -> None:
-    stage.client.start()
-    stage.turn()
-    stage.accept()
+from tests.adapters.stage import Stage, open_stage
 
 
 def test_a_client_asks_for_its_path_and_opens(make_stage: Callable[..., Stage]) -> None:

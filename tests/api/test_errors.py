@@ -31,6 +31,7 @@ TREE: dict[type[HioloadError], tuple[type[HioloadError], ErrorCode]] = {
     errors.ProtocolViolation: (errors.PeerError, C.PROTOCOL_VIOLATION),
     errors.HandshakeFailed: (errors.PeerError, C.HANDSHAKE_FAILED),
     errors.ConnectionLost: (errors.PeerError, C.CONNECTION_LOST),
+    errors.ProxyRefused: (errors.ConnectionLost, C.PROXY_REFUSED),
     errors.ResourceExhausted: (errors.ResourceError, C.RESOURCE_EXHAUSTED),
     errors.TimedOut: (errors.ResourceError, C.TIMEOUT),
     errors.InternalError: (errors.HioloadError, C.INTERNAL),

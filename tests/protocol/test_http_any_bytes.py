@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hioload_ws.api.http import Request, Response
-from hioload_ws.protocol.http import render_request, render_response
+from hioload_ws.protocol.http_rendering import render_request, render_response
 from hioload_ws.protocol.tokens import TOKEN_BYTES
 from tests.protocol.heads import each_byte, parse
 

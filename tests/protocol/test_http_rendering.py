@@ -6,7 +6,7 @@ import pytest
 
 from hioload_ws.api.errors import InvalidArgument
 from hioload_ws.api.http import Request, Response
-from hioload_ws.protocol.http import check_fields, render_request, render_response
+from hioload_ws.protocol.http_rendering import check_fields, render_connect, render_request, render_response
 
 
 def test_rendered_request_then_it_has_one_line_per_field() -> None:
@@ -116,3 +116,23 @@ def test_response_then_reason_and_length_are_filled_in(response: Response, wire:
 def test_response_that_contradicts_itself_then_invalid_argument(response: Response) -> None:
     with pytest.raises(InvalidArgument):
         render_response(response)
+
+
+@pytest.mark.parametrize("authority", ["h:1", "[::1]:443", "example.org:65535"])
+def test_a_request_for_a_tunnel_names_the_far_end_twice(authority: str) -> None:
+    wire = f"CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\nX: y\r\n\r\n"
+    assert render_connect(authority, [("X", "y")]) == wire.encode()
+
+
+@pytest.mark.parametrize(
+    "authority",
+    ["", "h", "h:", ":1", "h:0", "h:65536", "h:x", "user@h:1", "h:1/", "h:1\r\nX: y", "::1:5", "[::1]", "h h:1"],
+)
+def test_a_tunnel_to_no_host_and_port_is_refused(authority: str) -> None:
+    with pytest.raises(InvalidArgument):
+        render_connect(authority)
+
+
+def test_a_request_for_a_tunnel_has_no_field_that_ends_it() -> None:
+    with pytest.raises(InvalidArgument):
+        render_connect("h:1", [("X", "y\r\nZ: z")])

@@ -33,12 +33,15 @@ from hioload_ws.transport.memory import MemoryProvider
 from hioload_ws.transport.stream import StreamTransport
 from hioload_ws.transport.tcp import TcpProvider
 from hioload_ws.transport.tls import TlsTransport
+from hioload_ws.transport.tunnel import TunnelTransport
 from hioload_ws.transport.unix import UnixProvider
+from tests.transport.knock import Knock, open_up
 
 CERTS = Path(__file__).parent / "certs"
 LIMIT_MS = 10_000
 TURNS = 100_000
-KINDS = ["tcp4", "tcp6", "unix-path", "unix-abstract", "memory", "tls-tcp", "tls-memory", "tls12-memory"]
+KINDS = ["tcp4", "tcp6", "unix-path", "unix-abstract", "memory", "tls-tcp", "tls-memory", "tls12-memory", "tunnel-tcp",
+         "tunnel-memory"]  # fmt: skip
 _numbers = itertools.count(1)
 
 
@@ -72,7 +75,7 @@ def client_context() -> ssl.SSLContext:
 
 def raw_socket(transport: Transport) -> socket.socket:
     """Return the socket at the bottom, to make it small or to break it."""
-    while isinstance(transport, TlsTransport):
+    while isinstance(transport, (TlsTransport, TunnelTransport)):
         transport = transport._inner
     assert isinstance(transport, StreamTransport)
     return transport._socket
@@ -193,6 +196,9 @@ class Bench:
         name = "localhost" if "tls" in kind else None
         client = self.provider(kind).connect(address, ConnectOptions(tls=tls, server_name=name))
         self._made.append(client)
+        if "tunnel" in kind:
+            client = TunnelTransport(client, Knock())
+            self._made.append(client)
         return client
 
     def accept(self, listener: Listener) -> Transport:
@@ -208,6 +214,9 @@ class Bench:
         listener = self.listen(kind)
         client = self.connect(kind, listener.address)
         link = Link(kind, listener, client, self.accept(listener))
+        if "tunnel" in kind:
+            wait_readable(link.server)
+            open_up(link.server)
         if established:
             link.establish()
         return link

@@ -25,8 +25,8 @@ def test_addresses_name_the_two_ends(link: Link) -> None:
 
 def test_features_say_what_kind_it_is(link: Link) -> None:
     features = link.client.features()
-    name = link.kind.rstrip("46").split("-")[-1 if link.tls else 0]
-    assert features.name == ("tls+" if link.tls else "") + name
+    layer, _, name = link.kind.rstrip("46").rpartition("-" if link.kind.startswith(("tls", "tunnel")) else "/")
+    assert features.name == {"tls12": "tls+", "": ""}.get(layer, f"{layer}+") + name.split("-")[0]
     assert features.descriptor and features.batch and features.half_close
     assert features.tls == link.tls == (not features.zero_copy)
     assert not features.shared_memory and not features.numa_aware
