@@ -78,7 +78,7 @@ class FakeTask(Generic[T_co]):
     def _call(self, function: Callable[[], object]) -> None:
         try:
             function()
-        except Exception as error:
+        except BaseException as error:
             report(self._executor._on_error, error, function)
 
 
@@ -209,8 +209,9 @@ class FakeExecutor:
 
     def _work_until(self, task: FakeTask[T], timeout_ns: Nanoseconds | None) -> None:
         end_ns = None if timeout_ns is None else self._clock.now_ns() + max(timeout_ns, 0)
-        # A time-out of 0 does not wait: no worker gets to run meanwhile.
-        while not task.done and timeout_ns != 0 and self._has_time(end_ns) and self.run_next():
+        # A time-out of 0 or less does not wait: no worker gets to run meanwhile.
+        waits = timeout_ns is None or timeout_ns > 0
+        while not task.done and waits and self._has_time(end_ns) and self.run_next():
             pass
         if not task.done:
             if end_ns is not None:

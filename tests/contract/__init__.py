@@ -4,6 +4,7 @@ from .engine import check
 from .report import Entry, Finding, Outcome, Report, Verdict
 from .requirement import Level, Requirement, must, refusal, requirement, should
 from .suite import Contract
+from .suites.executor import ExecutorContract
 from .suites.ring import MpmcRingContract, RingContract
 from .suites.transport import TransportContract
 from .trial import Trial
@@ -11,6 +12,7 @@ from .trial import Trial
 __all__ = [
     "Contract",
     "Entry",
+    "ExecutorContract",
     "Finding",
     "Level",
     "MpmcRingContract",
