@@ -18,6 +18,7 @@ import math
 import re
 import reprlib
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from types import MappingProxyType, NoneType, UnionType
 from typing import TYPE_CHECKING, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -97,6 +98,17 @@ def knobs_of(config_type: type[DataclassInstance]) -> Mapping[str, Knob]:
 
     A field without metadata is a knob without range that may change live.
     """
+    return _knobs_of(config_type)
+
+
+def hints_of(config_type: type[DataclassInstance]) -> Mapping[str, object]:
+    """Return the types of a dataclass's fields by name. Raises ``NameError`` where one can't be resolved."""
+    return _hints_of(config_type)
+
+
+# Kept: a change is checked on a server's thread, and evaluating the annotations of a large class takes milliseconds.
+@lru_cache(maxsize=64)
+def _knobs_of(config_type: type[DataclassInstance]) -> Mapping[str, Knob]:
     names = {field.name for field in dataclasses.fields(Knob)}
     return MappingProxyType(
         {
@@ -112,8 +124,8 @@ def knobs_of(config_type: type[DataclassInstance]) -> Mapping[str, Knob]:
     )
 
 
-def hints_of(config_type: type[DataclassInstance]) -> Mapping[str, object]:
-    """Return the types of a dataclass's fields by name. Raises ``NameError`` where one can't be resolved."""
+@lru_cache(maxsize=64)
+def _hints_of(config_type: type[DataclassInstance]) -> Mapping[str, object]:
     return MappingProxyType(get_type_hints(config_type))
 
 

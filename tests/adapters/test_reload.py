@@ -12,11 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from hioload_ws import Server, ServerConfig, connect
+from hioload_ws import Connection, Message, Server, ServerConfig, connect
 from hioload_ws.adapters.reload import ConfigFollower
 from hioload_ws.adapters.signals import hangup_calls
 from hioload_ws.api import HioloadError, InvalidArgument, InvalidState, TransportClosed
 from hioload_ws.control.sources import read_config
+from tests.adapters.live import run_on
 
 PATIENCE_S = 20.0
 
@@ -97,40 +98,78 @@ def test_asking_from_another_thread_is_obeyed_on_the_server_s(followed: Followed
     assert followed.app.config.max_connections == 78
 
 
-def test_a_thousand_edits_give_no_torn_snapshot_and_each_change_one_call(followed: Followed) -> None:
-    dice = random.Random(3)
-    seen: list[tuple[int, int]] = []
-    followed.app.control.on_reload(lambda old, new: seen.append((new.max_connections, new.max_header_count)))
-    torn: list[ServerConfig] = []
-    done = threading.Event()
+class Edits:
+    """A file that is edited at random; in each right edit one setting is twice the other."""
 
-    def read() -> None:
-        while not done.is_set():
-            config = followed.app.config
-            if config.max_connections != 10_000 and config.max_connections != config.max_header_count * 2:
-                torn.append(config)
+    def __init__(self, path: Path, seed: int) -> None:
+        self.path = path
+        self.dice = random.Random(seed)
+        self.expected: list[int] = []
 
-    reader = threading.Thread(target=read)
-    reader.start()
-    expected: list[tuple[int, int]] = []
-    for _ in range(1000):
-        number = dice.randrange(8, 1000)
-        text = f"max_connections = {2 * number}\nmax_header_count = {number}\n"
-        kind = dice.randrange(3)
+    def edit(self) -> bool:
+        """Write the file anew; whether it is right."""
+        number, kind = self.dice.randrange(8, 1000), self.dice.randrange(3)
+        first, second = f"max_connections = {2 * number}\n", f"max_header_count = {number}\n"
         if kind == 0:
-            followed.path.write_text(text)
-            last = expected[-1] if expected else None
-            if last != (2 * number, number):
-                expected.append((2 * number, number))
-        elif kind == 1:
-            followed.path.write_text(text[: dice.randrange(20, len(text) - 8)] + "?")
+            self.path.write_text(first + second)
+            if self.expected[-1:] != [number]:
+                self.expected.append(number)
+        elif kind == 1:  # half-written: cut within the key of the first line, or of the second
+            whole = self.dice.choice(("", first))
+            self.path.write_text(whole + (second if whole else first)[: self.dice.randrange(1, 17)])
         else:
-            followed.path.write_text(text + "max_connections = 0")
-        assert followed.follower.reload() is (kind == 0)
-    done.set()
-    reader.join()
-    assert seen == expected
+            wrong = ("max_connections = 0\n", "backlog = 5\n", "host = 'elsewhere'\n", "max_conections = 5\n", "\0")
+            self.path.write_text(second + self.dice.choice(wrong))
+        return kind == 0
+
+
+def is_torn(config: ServerConfig) -> bool:
+    return config != ServerConfig(port=0) and config.max_connections != 2 * config.max_header_count
+
+
+def test_a_thousand_edits_under_load_give_no_torn_snapshot_and_each_hook_one_call(tmp_path: Path) -> None:
+    edits = Edits(tmp_path / "server.toml", 3)
+    errors: list[BaseException] = []
+    torn: list[ServerConfig] = []
+    app = Server("127.0.0.1", 0, on_error=lambda error, origin: errors.append(error))
+    done = threading.Event()
+    echoes = [0, 0]
+
+    @app.on_message
+    def echo(connection: Connection, message: Message) -> None:
+        torn.extend(config for config in [app.config] if is_torn(config))
+        connection.send(message)
+
+    def load(place: int) -> None:
+        with connect(url) as connection:
+            while not done.is_set():
+                connection.send(b"x" * 100)
+                connection.receive(PATIENCE_S)
+                echoes[place] += 1
+                torn.extend(config for config in [app.config] if is_torn(config))
+
+    calls: list[list[tuple[ServerConfig, ServerConfig]]] = [[], []]
+    app.control.on_reload(lambda old, new: calls[0].append((old, new)))
+    app.control.on_reload(lambda old, new: calls[1].append((old, new)))
+    with app.background() as url:
+        follower = ConfigFollower(app, lambda: read_config(str(edits.path), {}).config, ServerConfig())
+        clients = [threading.Thread(target=load, args=(place,)) for place in range(2)]
+        for client in clients:
+            client.start()
+        answers: list[bool] = []
+        expected = []
+        for _ in range(1000):
+            expected.append(edits.edit())
+            run_on(app, lambda: answers.append(follower.reload()))
+        done.set()
+        for client in clients:
+            client.join()
+    assert answers == expected and min(echoes) > 0
     assert torn == []
+    assert [new.max_header_count for _, new in calls[0]] == edits.expected
+    assert calls[0] == calls[1]
+    assert [old for old, _ in calls[0][1:]] == [new for _, new in calls[0][:-1]], "each from where the last one led"
+    assert len(errors) == expected.count(False)
 
 
 def test_echo_reads_its_file_again_on_a_hang_up_signal(tmp_path: Path) -> None:
