@@ -26,10 +26,10 @@ from typing import Final, TypeVar
 
 from ..api.clock import Clock
 from ..api.codec import Role
-from ..api.errors import HandshakeFailed, HioloadError, InternalError, InvalidArgument, InvalidState
+from ..api.errors import HandshakeFailed, HioloadError, InvalidArgument, InvalidState
 from ..api.extension import ExtensionFactory
 from ..api.handler import CloseEvent, CloseHandler, Handler, OpenEvent, OpenHandler
-from ..api.http import HeaderFields, Request, Response
+from ..api.http import HeaderFields, Response
 from ..api.poller import Poller
 from ..api.registry import TransportRegistry
 from ..api.types import Nanoseconds
@@ -41,7 +41,7 @@ from ..internal.reactor import PollReactor
 from ..pool.buffer_pool import SlabBufferPool
 from ..protocol.client_handshake import ClientHandshake
 from ..protocol.codec import WebSocketCodec
-from ..protocol.http import HeadParser
+from ..protocol.familiar import WHOLE_HEAD
 from ..protocol.uri import WebSocketUri, parse_uri
 from ..session.store import ShardedSessions
 from ..transport.registry import default_registry
@@ -86,12 +86,11 @@ SETTINGS: Final = frozenset(
 class ClientOpening(Opening):
     """Waits for the server's response to our request."""
 
-    __slots__ = ("_client", "_handshake", "_request")
+    __slots__ = ("_client", "_handshake")
 
     def __init__(self, client: Client, handshake: ClientHandshake) -> None:
         self._client = client
         self._handshake = handshake
-        self._request = _request_of(handshake)
 
     def receive(self, connection: WebSocketConnection, data: memoryview) -> None:
         """Feed the response; open the connection, or end it when the response is wrong."""
@@ -103,7 +102,7 @@ class ClientOpening(Opening):
             self._client.refused(connection, error)
             return
         if response is not None:
-            connection.open(self._client.establish(handshake, self._request, response))
+            self._client.open(connection, handshake, response)
 
     def failed(self, error: HioloadError) -> None:
         """Keep the reason for whoever waits."""
@@ -295,8 +294,8 @@ class Client(Host):
         if not self._is_moving:
             self.failure = error
 
-    def establish(self, handshake: ClientHandshake, request: Request, response: Response) -> Established:
-        """For the opening: make what the connection needs once the server has agreed."""
+    def open(self, connection: WebSocketConnection, handshake: ClientHandshake, response: Response) -> None:
+        """For the opening: the server has agreed."""
         hub = self._running_hub()
         self.response = response
         codec = WebSocketCodec(
@@ -306,16 +305,15 @@ class Client(Host):
             mask_key=hub.mask_key,
             extensions=handshake.extensions,
         )
-        return Established(
-            codec,
+        established = Established(
             self._message_handler,
-            self._sessions.create(),
-            request,
+            WHOLE_HEAD,
             params={},
             subprotocol=handshake.subprotocol,
             extensions=tuple(extension.name for extension in handshake.extensions),
-            leftover=handshake.leftover,
         )
+        session = self._sessions.create()
+        connection.open(established, codec, session, handshake.request(), handshake.leftover)
 
     def opened(self, connection: WebSocketConnection) -> None:
         """Tell the open handlers."""
@@ -372,15 +370,6 @@ def _checked(settings: Mapping[str, object]) -> ServerConfig:
 
 def _ignore(connection: object, message: object) -> None:
     """Handle messages for a client that did not ask for any."""
-
-
-def _request_of(handshake: ClientHandshake) -> Request:
-    """Return our request as a value, for ``Connection.request``."""
-    head = handshake.request()
-    request = HeadParser(max_head_bytes=len(head), max_header_count=len(head)).feed(head)
-    if request is None:  # pragma: no cover - what we render is complete
-        raise InternalError("our own request is incomplete")
-    return request
 
 
 __all__ = ["KEY_BYTES", "SETTINGS", "Client"]

@@ -31,6 +31,7 @@ from ..api.session import Session, SessionStatus
 from ..api.transport import END_OF_STREAM, Sendable, Transport
 from ..api.types import ReadableMemory
 from ..protocol.masks import SHORT_BYTES
+from ..protocol.codec import WebSocketCodec
 from ..protocol.message import WireMessage
 from .hub import Hub
 from .inbound import READ_BUDGET_BYTES, Inbound
@@ -59,17 +60,24 @@ class WebSocketConnection(Inbound):
     @property
     def session(self) -> Session:
         """The connection's session; cancelling it closes the connection with code 1001."""
-        return self._agreed().session
+        session = self._session
+        if session is None:
+            raise self._not_agreed()
+        return session
 
     @property
     def request(self) -> Request:
         """The opening handshake's request."""
-        return self._agreed().request
+        request = self._request
+        if isinstance(request, bytes):
+            request = self._request = self._agreed().head.request(request)
+        return request
 
     @property
     def path(self) -> str:
         """The request's path, percent-encoded as it came."""
-        return self._agreed().request.path
+        request = self._request
+        return self._agreed().head.path(request) if isinstance(request, bytes) else request.path
 
     @property
     def params(self) -> Mapping[str, str]:
@@ -160,24 +168,33 @@ class WebSocketConnection(Inbound):
         """For openings: send the request or response that comes before the first frame."""
         self._queue([head])
 
-    def open(self, established: Established) -> None:
-        """For openings: the handshake is done. The host is told, then what arrived behind it is processed."""
+    def open(
+        self,
+        established: Established,
+        codec: WebSocketCodec,
+        session: Session,
+        request: bytes | Request,
+        leftover: bytes = b"",
+    ) -> None:
+        """For openings: the handshake is done. The host is told, then what arrived behind it, ``leftover``, is
+        processed. ``request`` is the request, or what ``established.head`` makes it of."""
         self._opening = None
         self._established = established
-        self.codec = established.codec
+        self._session = session
+        self._request = request
+        self.codec = codec
         self._handler = established.handler
         self._status = _ACTIVE
         self._bare = self._bare_socket()
         self._message_ns = self._heard_ns
-        established.session.advance(_ACTIVE)
-        established.session.on_done(self._session_done)
+        session.advance(_ACTIVE)
+        session.on_done(self)
         self._hub.traffic.connections_opened.count += 1
         self._file_keep_alive()
         try:
             self._host.opened(self)
         except Exception as error:
             self._application_failed(error, self._host.opened)
-        leftover, established.leftover = established.leftover, b""
         if leftover and self._status is not _CLOSED:
             self._process(self.codec.receive(memoryview(bytearray(leftover))))
 
@@ -216,6 +233,9 @@ class WebSocketConnection(Inbound):
         """A handler or hook raised: that is reported, and ends this connection only (RFC 6455 §7.4.1)."""
         self._hub.report(error, origin)
         self.close(_INTERNAL_ERROR, "internal error")
+
+    def _close_codec(self) -> None:
+        self.codec.close()
 
     def _gone(self, error: HioloadError | None) -> None:
         self._hub.connections.discard(self)

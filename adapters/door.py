@@ -11,14 +11,16 @@ many at a time: beyond ``MAX_REFUSALS`` a transport is closed without a word.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
 from ..api.codec import Role
 from ..api.errors import HandshakeFailed, HioloadError, ResourceExhausted
+from ..api.handler import Handler
 from ..api.http import Request, Response
 from ..api.transport import Transport
 from ..protocol.codec import WebSocketCodec
+from ..protocol.familiar import FamiliarHeads, KeptHead
 from ..protocol.handshake_config import HandshakeConfig
 from ..protocol.server_handshake import ServerHandshake, failure_response
 from .connection import WebSocketConnection
@@ -33,6 +35,8 @@ MAX_REFUSALS = 64
 RequestHook: TypeAlias = Callable[[Request], Response | None]
 """Looks at each complete request before the handshake is checked. A response is sent and ends the connection;
 ``None`` lets the request go on. Called on the reactor's thread: it must not block."""
+
+_MAX_AGREEMENTS = 1024
 
 _FULL = Response(503, headers=(("Retry-After", "1"),), body=b"too many connections\n")
 _NO_ROUTE = Response(404, body=b"no such path\n")
@@ -52,9 +56,8 @@ class ServerOpening(Opening):
     def receive(self, connection: WebSocketConnection, data: memoryview) -> None:
         """Feed the request's head; answer it once it is complete or wrong."""
         try:
-            request = self._handshake.feed(data)
-            if request is not None:
-                self._decide(connection, request)
+            if self._handshake.read(data):
+                self._decide(connection)
         except HandshakeFailed as error:
             self._refuse(connection, failure_response(error))
 
@@ -63,15 +66,15 @@ class ServerOpening(Opening):
         self._door.leave(self._is_full)
         self._door.hub.traffic.handshake_failed(error.code.value)
 
-    def _decide(self, connection: WebSocketConnection, request: Request) -> None:
+    def _decide(self, connection: WebSocketConnection) -> None:
         door, handshake = self._door, self._handshake
-        response = _FULL if self._is_full else door.ask_hooks(request)
+        response = _FULL if self._is_full else door.ask_hooks(handshake)
         if response is not None:
             connection.refuse(handshake.reject(response))
             door.leave(self._is_full)
             return
         handshake.check()
-        found = door.router.find(request.path)
+        found = door.router.find(handshake.path)
         if found is None:
             self._refuse(connection, _NO_ROUTE)
             return
@@ -80,35 +83,18 @@ class ServerOpening(Opening):
         except ResourceExhausted:
             self._refuse(connection, _FULL)
             return
-        hub = door.hub
         try:
-            head = handshake.accept()
+            response_head = handshake.accept()
         except Exception as error:
             # An extension of the user's, perhaps. Nothing is agreed then, and nothing has left.
             session.cancel()
-            hub.report(error, handshake.accept)
+            door.hub.report(error, handshake.accept)
             self._refuse(connection, _FAILED)
             return
-        connection.queue_head(head)
-        handler, params = found
-        codec = WebSocketCodec(
-            Role.SERVER,
-            limits=hub.settings.limits,
-            pool=hub.pool,
-            mask_key=hub.mask_key,
-            extensions=handshake.extensions,
-        )
-        established = Established(
-            codec,
-            handler,
-            session,
-            request,
-            params=params,
-            subprotocol=handshake.subprotocol,
-            extensions=tuple(extension.name for extension in handshake.extensions),
-            leftover=handshake.leftover,
-        )
-        connection.open(established)
+        connection.queue_head(response_head)
+        head, request = handshake.kept()
+        established = door.established(handshake, head, *found)
+        connection.open(established, door.codec(handshake), session, request, handshake.leftover)
 
     def _refuse(self, connection: WebSocketConnection, response: Response) -> None:
         connection.refuse(self._handshake.reject(response))
@@ -120,10 +106,12 @@ class Door:
     """Lets transports in, one by one. Thread rules: the reactor's thread."""
 
     __slots__ = (
+        "_agreements",
+        "_handshake_config",
         "_hooks",
         "_host",
         "_refusal_count",
-        "handshake_config",
+        "heads",
         "hub",
         "max_connections",
         "desk",
@@ -144,11 +132,23 @@ class Door:
         self.hub = hub
         self.router = router
         self.desk = desk
-        self.handshake_config = handshake_config
         self.max_connections = max_connections
+        self.handshake_config = handshake_config
         self._host = host
         self._hooks = hooks
         self._refusal_count = 0
+
+    @property
+    def handshake_config(self) -> HandshakeConfig:
+        """What is asked of handshakes that begin from now on. Heads that were checked under another one are
+        forgotten when it changes."""
+        return self._handshake_config
+
+    @handshake_config.setter
+    def handshake_config(self, config: HandshakeConfig) -> None:
+        self._handshake_config = config
+        self.heads = FamiliarHeads()
+        self._agreements: dict[tuple[object, ...], Established] = {}
 
     def admit(self, transport: Transport) -> None:
         """Take over an accepted transport."""
@@ -160,7 +160,7 @@ class Door:
                 transport.close()
                 return
             self._refusal_count += 1
-        opening = ServerOpening(self, ServerHandshake(self.handshake_config), is_full=is_full)
+        opening = ServerOpening(self, ServerHandshake(self._handshake_config, self.heads), is_full=is_full)
         try:
             WebSocketConnection(hub, transport, self._host, opening)
         except Exception as error:
@@ -169,17 +169,45 @@ class Door:
             transport.close()
             hub.report(error, self.admit)
 
-    def ask_hooks(self, request: Request) -> Response | None:
+    def ask_hooks(self, handshake: ServerHandshake) -> Response | None:
         """Return the first answer of a hook, 500 for one that raised, or ``None``."""
         for hook in self._hooks:
             try:
-                response = hook(request)
+                response = hook(handshake.request)
             except Exception as error:
                 self.hub.report(error, hook)
                 return _FAILED
             if response is not None:
                 return response
         return None
+
+    def established(
+        self, handshake: ServerHandshake, head: KeptHead, handler: Handler, params: Mapping[str, str]
+    ) -> Established:
+        """Return what an accepted handshake agreed on: what another one did, where that came to the same."""
+        subprotocol = handshake.subprotocol
+        extensions = tuple([extension.name for extension in handshake.extensions])
+        if params:
+            return Established(handler, head, params=params, subprotocol=subprotocol, extensions=extensions)
+        key = (head, handler, subprotocol, extensions)
+        found = self._agreements.get(key)
+        if found is None:
+            if len(self._agreements) >= _MAX_AGREEMENTS:
+                self._agreements.clear()
+            found = Established(handler, head, params=params, subprotocol=subprotocol, extensions=extensions)
+            self._agreements[key] = found
+        return found
+
+    def codec(self, handshake: ServerHandshake) -> WebSocketCodec:
+        """Return the codec for an accepted handshake."""
+        hub = self.hub
+        return WebSocketCodec(
+            Role.SERVER,
+            limits=hub.settings.limits,
+            pool=hub.pool,
+            mask_key=hub.mask_key,
+            extensions=handshake.extensions,
+        )
 
     def leave(self, is_full: bool) -> None:
         """A connection that was refused for lack of room got its answer, or went."""

@@ -8,8 +8,9 @@ overtake our close frame (RFC 6455 §7.1.1). So what is queued leaves, the outpu
 first: it shall be the one that keeps TIME_WAIT), and what the peer still sends is thrown away until it hangs
 up, all within one time limit.
 
-There is one ``Deadline`` per connection, used for whatever limit its stretch has. Being heard from costs one
-store: the deadline is looked at late, not moved each time (see ``internal/deadlines.py``).
+A connection is one deadline (``internal/deadlines.py``), whatever stretch it is in, and works out when it passes
+from what it knows anyway: when it was heard, when the stretch began. So being heard from costs one store, and a
+limit costs an idle connection no memory.
 """
 
 from __future__ import annotations
@@ -18,10 +19,10 @@ from abc import abstractmethod
 
 from ..api.codec import Role
 from ..api.errors import ConnectionLost, HioloadError, InvalidState, TimedOut
+from ..api.http import Request
 from ..api.session import Session, SessionStatus
 from ..api.transport import END_OF_STREAM, Transport
 from ..api.types import Nanoseconds
-from ..internal.deadlines import Deadline
 from .hub import Hub
 from .roles import Established, Host, Opening
 from .wire import Wire
@@ -31,6 +32,8 @@ _ACTIVE = SessionStatus.ACTIVE
 _CLOSING = SessionStatus.CLOSING
 _CLOSED = SessionStatus.CLOSED
 _ABNORMAL = 1006
+NEVER_NS = 1 << 62
+"""A moment that does not come."""
 _GOING_AWAY = 1001
 
 
@@ -40,7 +43,6 @@ class Lifetime(Wire):
     __slots__ = (
         "_close_code",
         "_close_reason",
-        "_deadline",
         "_ending",
         "_error",
         "_established",
@@ -49,6 +51,8 @@ class Lifetime(Wire):
         "_message_ns",
         "_opening",
         "_pinged_ns",
+        "_request",
+        "_session",
         "_status",
     )
 
@@ -58,14 +62,18 @@ class Lifetime(Wire):
         self._host = host
         self._opening: Opening | None = opening
         self._established: Established | None = None
+        self._session: Session | None = None
+        # What is this connection's own of its request, or all of it once somebody has asked.
+        self._request: bytes | Request = b""
         self._status = _CONNECTING
         self._ending = False
         self._error: HioloadError | None = None
         self._close_code: int | None = None
         self._close_reason = ""
-        self._heard_ns = self._message_ns = self._pinged_ns = hub.now_ns()
-        self._deadline = Deadline(self._time_is_up)
-        self._limit(self._settings.handshake_timeout_ns)
+        # ``_message_ns``: when an active connection had its last message; else, when the stretch began.
+        self._heard_ns = self._message_ns = hub.now_ns()
+        self._pinged_ns = 0  # a ping is out while it is later than ``_heard_ns``
+        hub.wheel.file(self)
 
     @property
     def status(self) -> SessionStatus:
@@ -90,9 +98,8 @@ class Lifetime(Wire):
 
     def expect_opening_by(self, when_ns: Nanoseconds) -> None:
         """For openings that began before this connection: its time limit is this moment."""
-        self._hub.wheel.withdraw(self._deadline)
-        self._deadline.deadline_ns = when_ns
-        self._hub.wheel.file(self._deadline)
+        self._message_ns = when_ns - self._settings.handshake_timeout_ns
+        self._hub.wheel.file(self)
 
     def finish(self, error: HioloadError | None = None) -> None:
         """Let go of everything now. Idempotent. The peer sees the end of the stream, or a reset."""
@@ -100,23 +107,26 @@ class Lifetime(Wire):
             return
         self._status = _CLOSED
         hub = self._hub
-        hub.wheel.withdraw(self._deadline)
+        hub.wheel.withdraw(self)
         self._release()
         opening, self._opening = self._opening, None
         if opening is not None:
             opening.failed(error or ConnectionLost("closed during the opening handshake"))
         if self._close_code is None:
             self._close_code = _ABNORMAL  # RFC 6455 §7.1.5: no close frame was received.
-        if self._established is not None:
-            self._established.codec.close()
-            self._established.session.advance(_CLOSED)
+        if self._session is not None:
+            self._close_codec()
+            self._session.advance(_CLOSED)
             hub.traffic.connection_closed(self._close_code)
         self._gone(error)
 
     def _agreed(self) -> Established:
         if self._established is None:
-            raise InvalidState("the opening handshake is not done", state=self._status.name.lower())
+            raise self._not_agreed()
         return self._established
+
+    def _not_agreed(self) -> InvalidState:
+        return InvalidState("the opening handshake is not done", state=self._status.name.lower())
 
     def _closed(self) -> bool:
         return self._status is _CLOSED
@@ -126,9 +136,10 @@ class Lifetime(Wire):
         if self._status < _CLOSING:
             self._status = _CLOSING
             self._bare = None
-            if self._established is not None:
-                self._established.session.advance(_CLOSING)
-            self._limit(self._settings.close_timeout_ns)
+            if self._session is not None:
+                self._session.advance(_CLOSING)
+            self._message_ns = self._hub.now_ns()
+            self._hub.wheel.file(self)
 
     def _end(self) -> None:
         """Both ends are done, or the peer may not go on: send what is queued, then wait for the hang-up."""
@@ -164,12 +175,26 @@ class Lifetime(Wire):
         # A reset after both ends are done destroyed nothing that anybody waits for.
         self.finish(self._error if self._ending else error)
 
-    def _limit(self, duration_ns: Nanoseconds) -> None:
-        """Give the stretch that begins now a time limit."""
-        self._deadline.deadline_ns = self._hub.now_ns() + duration_ns
-        self._hub.wheel.file(self._deadline)
+    @property
+    def deadline_ns(self) -> Nanoseconds:
+        """The moment at which the time limit of the stretch is over; while active, the first at which
+        ``_keep_alive`` may have something to do."""
+        settings = self._settings
+        if self._status is not _ACTIVE:
+            connecting = self._status is _CONNECTING
+            return self._message_ns + (settings.handshake_timeout_ns if connecting else settings.close_timeout_ns)
+        if self._pinged_ns > self._heard_ns:
+            moment_ns = self._pinged_ns + settings.ping_timeout_ns
+        elif settings.ping_interval_ns:
+            moment_ns = self._heard_ns + settings.ping_interval_ns
+        else:
+            moment_ns = NEVER_NS
+        if settings.idle_timeout_ns:
+            return min(moment_ns, self._message_ns + settings.idle_timeout_ns)
+        return moment_ns
 
-    def _time_is_up(self) -> None:
+    def expire(self) -> None:
+        """Called by the wheel: the deadline has passed."""
         if self._status is _ACTIVE:
             self._keep_alive()
         elif self._ending:
@@ -183,41 +208,39 @@ class Lifetime(Wire):
         """Active: ping a silent peer, drop one that does not answer, close an idle connection."""
         settings = self._settings
         now_ns = self._hub.now_ns()
-        if settings.idle_timeout_ns and now_ns - self._message_ns >= settings.idle_timeout_ns:
+        if not settings.idle_timeout_ns:
+            self._message_ns = self._heard_ns  # nobody asks: one number instead of two
+        elif now_ns - self._message_ns >= settings.idle_timeout_ns:
             self.close(_GOING_AWAY, "idle for too long")
             return
-        ping_is_out = self._pinged_ns > self._heard_ns
-        if ping_is_out and now_ns - self._pinged_ns >= settings.ping_timeout_ns:
+        if self._pinged_ns <= self._heard_ns:
+            self._pinged_ns = 0
+            if settings.ping_interval_ns and now_ns - self._heard_ns >= settings.ping_interval_ns:
+                self._pinged_ns = now_ns
+                self.ping()
+        elif now_ns - self._pinged_ns >= settings.ping_timeout_ns:
             self.finish(TimedOut("the peer did not answer a ping in time"))
             return
-        silence_ns = now_ns - self._heard_ns
-        if settings.ping_interval_ns and silence_ns >= settings.ping_interval_ns and not ping_is_out:
-            self._pinged_ns = now_ns
-            self.ping()
         self._file_keep_alive()
 
     def _file_keep_alive(self) -> None:
-        """Set the deadline to the first moment at which ``_keep_alive`` may have something to do."""
+        """Have ``_keep_alive`` called when it may have something to do, if it ever has."""
         settings = self._settings
-        moments_ns = []
-        if settings.idle_timeout_ns:
-            moments_ns.append(self._message_ns + settings.idle_timeout_ns)
-        if self._pinged_ns > self._heard_ns:
-            moments_ns.append(self._pinged_ns + settings.ping_timeout_ns)
-        elif settings.ping_interval_ns:
-            moments_ns.append(self._heard_ns + settings.ping_interval_ns)
-        self._hub.wheel.withdraw(self._deadline)
-        if moments_ns:
-            self._deadline.deadline_ns = min(moments_ns)
-            self._hub.wheel.file(self._deadline)
+        if settings.ping_interval_ns or settings.idle_timeout_ns:
+            self._hub.wheel.file(self)
+        else:
+            self._hub.wheel.withdraw(self)
 
-    def _session_done(self, session: Session) -> None:
-        """The session ended, on any thread: by us, or by somebody who wants the connection closed."""
+    def __call__(self, session: Session) -> None:
+        """For the session: it ended, on any thread, by us or by somebody who wants the connection closed.
+
+        The connection itself is the function, since a bound method would be 64 bytes more per connection.
+        """
         if self._status is _CLOSED:
             return
         if not self._hub.reactor.post(self._cancelled):
             full = ConnectionLost("a cancelled session could not reach its reactor", session=session.id)
-            self._hub.report(full, self._session_done)
+            self._hub.report(full, self)
 
     def _cancelled(self) -> None:
         if self._status is _ACTIVE:
@@ -232,8 +255,12 @@ class Lifetime(Wire):
         """Start the closing handshake."""
 
     @abstractmethod
+    def _close_codec(self) -> None:
+        """Release what the protocol holds for this connection, which was open."""
+
+    @abstractmethod
     def _gone(self, error: HioloadError | None) -> None:
         """``finish`` is done: tell the host."""
 
 
-__all__ = ["Lifetime"]
+__all__ = ["NEVER_NS", "Lifetime"]

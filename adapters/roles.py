@@ -13,42 +13,34 @@ from typing import TYPE_CHECKING
 from ..api.codec import Role
 from ..api.errors import HioloadError
 from ..api.handler import CloseEvent, Handler
-from ..api.http import Request
-from ..api.session import Session
-from ..protocol.codec import WebSocketCodec
+from ..protocol.familiar import KeptHead
 
 if TYPE_CHECKING:
     from .connection import WebSocketConnection
 
 
 class Established:
-    """What a handshake agreed on.
+    """What a handshake agreed on. Immutable: connections whose handshakes came to the same share one.
 
-    ``extensions`` are the names of those agreed. ``leftover`` is what arrived behind it: the first frames, perhaps.
+    ``extensions`` are the names of those agreed. ``head`` makes the request again from what its connection keeps.
     """
 
-    __slots__ = ("codec", "extensions", "handler", "leftover", "params", "request", "session", "subprotocol")
+    __slots__ = ("extensions", "handler", "head", "params", "subprotocol")
 
     def __init__(
         self,
-        codec: WebSocketCodec,
         handler: Handler,
-        session: Session,
-        request: Request,
+        head: KeptHead,
         *,
         params: Mapping[str, str],
         subprotocol: str | None,
         extensions: tuple[str, ...],
-        leftover: bytes,
     ) -> None:
-        self.codec = codec
         self.handler = handler
-        self.session = session
-        self.request = request
+        self.head = head
         self.params = params
         self.subprotocol = subprotocol
         self.extensions = extensions
-        self.leftover = leftover
 
 
 class Opening(ABC):

@@ -83,13 +83,16 @@ def _path_segments(path: str) -> list[str] | None:
 class Router:
     """Patterns and their handlers. Thread rules: add from one thread; look up from any.
 
-    Looking up a path without parameters is one dictionary access; one with parameters compares the routes of
+    Looking up a path without parameters is one dictionary access, without looking into the path where it is
+    written as the pattern is; one with parameters compares the routes of
     the same number of segments.
     """
 
-    __slots__ = ("_by_length", "_static", "fallback")
+    __slots__ = ("_by_length", "_plain", "_static", "fallback")
 
     def __init__(self) -> None:
+        # What ``_static`` has, by path: for patterns in which nothing can be meant by percent-encoding.
+        self._plain: dict[str, Handler] = {}
         self._static: dict[tuple[str, ...], Handler] = {}
         self._by_length: dict[int, list[_Route]] = {}
         self.fallback: Handler | None = None
@@ -108,6 +111,8 @@ class Router:
             raise AlreadyExists("another route matches the same paths", pattern=pattern)
         if not route.names:
             self._static[words] = handler
+            if "%" not in pattern:
+                self._plain[pattern] = handler
             return
         # Words first, from left to right. A new list: a look-up meanwhile sees the old or the new one.
         order = sorted([*peers, route], key=lambda each: [word is None for word in each.shape])
@@ -116,6 +121,9 @@ class Router:
     def find(self, path: str) -> tuple[Handler, Mapping[str, str]] | None:
         """Return the handler for a request's path (percent-encoded, as it came) and its parameters, decoded;
         ``None`` when there is neither a route nor a fallback."""
+        handler = self._plain.get(path)
+        if handler is not None:
+            return handler, _NO_PARAMS
         segments = _path_segments(path)
         if segments is not None:
             handler = self._static.get(tuple(segments))

@@ -11,7 +11,7 @@ over. Views are borrowed: whoever queues one sees to it that ``flush`` comes bef
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Sequence
 from socket import socket
 from typing import cast
@@ -20,11 +20,13 @@ from ..api.buffer import Buffer
 from ..api.errors import ConnectionLost
 from ..api.poller import FAILED, READABLE, Interest, Readiness
 from ..api.transport import Address, Features, Sendable, SocketTransport, Transport
+from ..internal.deadlines import Timed
 from ..transport.outgoing import JOIN_BELOW_BYTES
 from ..transport.stream import NO_SIGNAL, NOT_NOW
 from .hub import Hub
 
-class Wire(ABC):
+
+class Wire(Timed):
     """Base of connections. Thread rules: the reactor's thread."""
 
     __slots__ = (
@@ -45,6 +47,7 @@ class Wire(ABC):
     def __init__(self, hub: Hub, transport: Transport) -> None:
         """Watch the transport; it is owned from here on. Raises what ``Reactor.register`` raises; the
         transport is still the caller's then."""
+        super().__init__()
         self._hub = hub
         self._settings = hub.settings
         self._transport = transport

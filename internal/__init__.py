@@ -4,7 +4,7 @@ from .affinity import SystemAffinity
 from .clock import SystemClock
 from .cpu_list import format_cpu_list, parse_cpu_list
 from .current_node import CurrentNode
-from .deadlines import Deadline, DeadlineWheel
+from .deadlines import Deadline, DeadlineWheel, Timed
 from .epoll_poller import EpollPoller
 from .executor import WorkerExecutor
 from .faults import ErrorHook, log_error
@@ -39,6 +39,7 @@ __all__ = [
     "SystemAffinity",
     "SystemClock",
     "SystemNumaCalls",
+    "Timed",
     "Timer",
     "TimerScheduler",
     "Wakeup",

@@ -16,6 +16,7 @@ from the moment it is made; whenever a negotiation fails half-way, those already
 from __future__ import annotations
 
 import base64
+import binascii
 import hashlib
 import re
 from collections.abc import Iterable, Sequence
@@ -39,6 +40,9 @@ _GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455 §4.2.2 item 
 _KEY: Final = re.compile(r"[A-Za-z0-9+/]{21}[AQgw]==")
 _HANDSHAKE_HEADERS: Final = frozenset({"connection", "content-length", "transfer-encoding", "upgrade"})
 _HANDSHAKE_PREFIX: Final = "sec-websocket-"
+_SWITCHING: Final = (
+    b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "
+)
 
 
 def is_handshake_key(text: str) -> bool:
@@ -55,6 +59,15 @@ def accept_key(key: str) -> str:
         raise InvalidArgument("a handshake key is ASCII")
     digest = hashlib.sha1(key.encode("ascii") + _GUID, usedforsecurity=False).digest()
     return base64.b64encode(digest).decode("ascii")
+
+
+def switching_plain(key: bytes) -> bytes:
+    """Return the commonest 101 response: no subprotocol, no extension, nothing added. ``key`` is ASCII.
+
+    A response rendered in full is the clear twin of this and takes ten times as long.
+    """
+    digest = hashlib.sha1(key + _GUID, usedforsecurity=False).digest()
+    return _SWITCHING + binascii.b2a_base64(digest, newline=False) + b"\r\n\r\n"
 
 
 def lists_token(values: Iterable[str], token: str) -> bool:
@@ -209,4 +222,5 @@ __all__ = [
     "lists_token",
     "make_offers",
     "parse_subprotocols",
+    "switching_plain",
 ]

@@ -12,6 +12,10 @@ Four steps, one call each, so that a server can look at the request between them
 
 Exactly one answer leaves: after ``accept`` or ``reject`` both refuse. Nothing here is sent, timed or logged.
 
+Two roads lead through these steps. The *short road* is for heads that came before, but for their key (see
+``familiar.py``): they are not read and checked a second time. The *long road* is for all others, and what it has
+checked it teaches the short one.
+
 The order of the checks is the order in which a refusal helps most: what is not a WebSocket request at all is
 told so (405, 426) before details are criticised (400), and the origin hook (403) comes last, so that it sees
 well-formed requests only.
@@ -19,16 +23,17 @@ well-formed requests only.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, TypeAlias
 
 from ..api.errors import HandshakeFailed, InvalidArgument, InvalidState
 from ..api.extension import Extension
 from ..api.http import HeaderFields, Request, Response
 from ..api.types import ReadableMemory
+from .familiar import WHOLE_HEAD, FamiliarHead, FamiliarHeads, KeptHead
 from .handshake_config import UNSET, HandshakeConfig, Unset
 from .http import HeadParser, split_target
-from .http_rendering import render_response
+from .http_rendering import render_request, render_response
 from .negotiation import (
     WEBSOCKET_VERSION,
     accept_key,
@@ -39,6 +44,7 @@ from .negotiation import (
     is_handshake_key,
     lists_token,
     parse_subprotocols,
+    switching_plain,
 )
 from .tokens import ListedExtension, parse_extensions, render_extensions
 from .uri import is_authority
@@ -51,19 +57,21 @@ class ServerHandshake:
     them; before that it holds nothing but memory.
     """
 
-    __slots__ = ("_answered", "_checked", "_config", "_extensions", "_offers", "_parser", "_request",
-                 "_subprotocol", "_subprotocols")  # fmt: skip
+    __slots__ = ("_answered", "_checked", "_config", "_extensions", "_familiar", "_heads", "_key", "_offers",
+                 "_parser", "_request", "_subprotocol", "_subprotocols", "_whole")  # fmt: skip
 
-    def __init__(self, config: HandshakeConfig) -> None:
-        """Start before the first byte, under ``config``."""
+    def __init__(self, config: HandshakeConfig, heads: FamiliarHeads | None = None) -> None:
+        """Start before the first byte, under ``config``. ``heads``: those that were checked under the same
+        configuration, for the short road; what is checked here is added."""
         self._config = config
-        self._parser = HeadParser(
-            max_head_bytes=config.max_head_bytes, max_header_count=config.max_header_count
-        )
+        self._heads = heads
+        self._parser: HeadParser[Request] | None = None
         self._request: Request | None = None
+        self._familiar: FamiliarHead | None = None
+        self._key = self._whole = b""  # of a familiar head; a head that came in one piece
         self._checked = False
         self._answered = False
-        self._offers: list[ListedExtension] = []
+        self._offers: Sequence[ListedExtension] = ()
         self._subprotocols: tuple[str, ...] = ()
         self._subprotocol: str | None = None
         self._extensions: tuple[Extension, ...] = ()
@@ -74,21 +82,56 @@ class ServerHandshake:
         ``data`` is borrowed for the call. Raises ``HandshakeFailed`` for a head that is malformed or too
         large, and ``InvalidState`` after either end, as ``HeadParser.feed`` does.
         """
-        self._request = self._parser.feed(data)
-        return self._request
+        return self.request if self.read(data) else None
+
+    def read(self, data: ReadableMemory) -> bool:
+        """As ``feed``, but only say whether the head is complete: ``request`` makes a value of it if needed."""
+        parser = self._parser
+        if parser is None:
+            if self._familiar is not None:
+                raise InvalidState("the head of the request is complete")
+            if self._heads is not None:
+                self._whole = whole = bytes(data)
+                known = self._heads.recognise(whole)
+                if known is not None:
+                    self._familiar, self._key = known
+                    return True
+            config = self._config
+            self._parser = parser = HeadParser(
+                max_head_bytes=config.max_head_bytes, max_header_count=config.max_header_count
+            )
+        else:
+            self._whole = b""
+        self._request = parser.feed(data)
+        if parser.leftover:
+            self._whole = b""
+        return self._request is not None
 
     @property
     def request(self) -> Request:
         """The request. Raises ``InvalidState`` before it is complete."""
         if self._request is None:
-            raise InvalidState("the head of the request is not complete")
+            if self._familiar is None:
+                raise InvalidState("the head of the request is not complete")
+            self._request = self._familiar.request(self._key)
         return self._request
+
+    @property
+    def path(self) -> str:
+        """``request.path``, without making a request of it."""
+        return self.request.path if self._familiar is None else self._familiar.path()
+
+    def kept(self) -> tuple[KeptHead, bytes]:
+        """Return the request in the form in which it is worth to be kept: see ``KeptHead``."""
+        if self._familiar is not None:
+            return self._familiar, self._key
+        return WHOLE_HEAD, self._whole or render_request(self.request)
 
     @property
     def leftover(self) -> bytes:
         """What came after the head: a further HTTP request, or frames of a client that did not wait, which
         RFC 6455 §4.1 forbids it ("MUST wait for a response")."""
-        return self._parser.leftover
+        return b"" if self._parser is None else self._parser.leftover
 
     @property
     def is_upgrade(self) -> bool:
@@ -115,19 +158,34 @@ class ServerHandshake:
         WebSocket or another version of it, 403 the origin hook said no, 400 the rest. Raises ``InvalidState``
         before the request is complete. What the origin hook raises passes through. May be repeated.
         """
-        request = self.request
         self._checked = False
-        for check in _CHECKS:
-            check(request)
-        # RFC 6455 §4.2.1 items 8 and 9.
-        self._subprotocols = parse_subprotocols(request.values("Sec-WebSocket-Protocol"))
-        self._offers = parse_extensions(request.values("Sec-WebSocket-Extensions"), status=400)
-        origin = request.header("Origin")
+        familiar = self._familiar
+        if familiar is None:
+            self._check_at_length(self.request)
+        else:
+            self._subprotocols, self._offers = familiar.subprotocols, familiar.offers
         allows = self._config.check_origin
-        # RFC 6455 §4.2.2 item 4: the origin is compared in lower case.
-        if allows is not None and not allows(None if origin is None else origin.lower(), request):
-            raise HandshakeFailed("the origin is not welcome", status=403)
+        if allows is not None:
+            request = self.request
+            origin = request.header("Origin")
+            # RFC 6455 §4.2.2 item 4: the origin is compared in lower case.
+            if not allows(None if origin is None else origin.lower(), request):
+                raise HandshakeFailed("the origin is not welcome", status=403)
         self._checked = True
+
+    def _check_at_length(self, request: Request) -> None:
+        """The long road: everything but the origin hook."""
+        fields: dict[str, tuple[str, ...]] = {}
+        for name, value in request.headers:
+            lower = name.lower()
+            fields[lower] = (*fields.get(lower, ()), value)
+        for check in _CHECKS:
+            check(request, fields)
+        # RFC 6455 §4.2.1 items 8 and 9.
+        self._subprotocols = parse_subprotocols(fields.get("sec-websocket-protocol", ()))
+        self._offers = parse_extensions(fields.get("sec-websocket-extensions", ()), status=400)
+        if self._whole and self._heads is not None:
+            self._heads.learn(self._whole, request, self._subprotocols, self._offers)
 
     def accept(self, *, extra_headers: HeaderFields = (), subprotocol: str | None | Unset = UNSET) -> bytes:
         """Agree on subprotocol and extensions; return the 101 response (RFC 6455 §4.2.2 item 5).
@@ -142,17 +200,22 @@ class ServerHandshake:
         self._refuse_second_answer()
         if not self._checked:
             raise InvalidState("accept() before check() has passed")
-        check_extra_headers(extra_headers)
+        if extra_headers:
+            check_extra_headers(extra_headers)
         chosen = self._choose_subprotocol() if subprotocol is UNSET else subprotocol
         if chosen is not None and chosen not in self._subprotocols:
             # RFC 6455 §4.2.2 item 4: derived from the client's handshake. A client would fail the connection.
             raise InvalidArgument("the client did not offer this subprotocol", subprotocol=chosen)
-        answers, extensions = accept_offers(self._offers, self._config.extensions)
-        try:
-            response = render_response(self._switching(chosen, answers, extra_headers))
-        except BaseException:
-            close_all(extensions)
-            raise
+        factories = self._config.extensions
+        answers, extensions = accept_offers(self._offers, factories) if factories else ([], ())
+        if chosen is None and not answers and not extra_headers:
+            response = switching_plain(self._handshake_key())
+        else:
+            try:
+                response = render_response(self._switching(chosen, answers, extra_headers))
+            except BaseException:
+                close_all(extensions)
+                raise
         self._answered = True
         self._subprotocol = chosen
         self._extensions = extensions
@@ -185,11 +248,15 @@ class ServerHandshake:
             return config.select_subprotocol(self._subprotocols)
         return choose_subprotocol(self._subprotocols, config.subprotocols)
 
+    def _handshake_key(self) -> bytes:
+        """Return the key, which ``check`` has found to be there and in form."""
+        return self._key or (self.request.header("Sec-WebSocket-Key") or "").encode("ascii")
+
     def _switching(
         self, subprotocol: str | None, answers: list[ListedExtension], extra_headers: HeaderFields
     ) -> Response:
-        """Return the response of RFC 6455 §4.2.2 item 5."""
-        key = self.request.header("Sec-WebSocket-Key") or ""  # checked: it is there
+        """Return the response of RFC 6455 §4.2.2 item 5; ``switching_plain`` is its short form."""
+        key = self._handshake_key().decode("ascii")
         headers = [
             ("Upgrade", "websocket"),
             ("Connection", "Upgrade"),
@@ -203,13 +270,17 @@ class ServerHandshake:
         return Response(101, headers=(*headers, *extra_headers))
 
 
-def _check_method(request: Request) -> None:
+_Fields: TypeAlias = Mapping[str, tuple[str, ...]]
+"""Header fields by their names in lower case: all values, in order."""
+
+
+def _check_method(request: Request, fields: _Fields) -> None:
     if request.method != "GET":  # RFC 6455 §4.2.1 item 1
         raise HandshakeFailed("the method of a handshake is GET", status=405)
 
 
-def _check_host(request: Request) -> None:
-    hosts = request.values("Host")
+def _check_host(request: Request, fields: _Fields) -> None:
+    hosts = fields.get("host", ())
     if len(hosts) != 1 or not is_authority(hosts[0]):  # RFC 6455 §4.2.1 item 2, RFC 9112 §3.2
         raise HandshakeFailed("a request has exactly one valid Host", status=400)
     parts = split_target(request.target)
@@ -219,40 +290,40 @@ def _check_host(request: Request) -> None:
         raise HandshakeFailed("Host differs from the request target", status=400)
 
 
-def _check_body(request: Request) -> None:
-    lengths = request.values("Content-Length")
-    if request.values("Transfer-Encoding") or any(length.strip("0") for length in lengths):
+def _check_body(request: Request, fields: _Fields) -> None:
+    lengths = fields.get("content-length", ())
+    if fields.get("transfer-encoding", ()) or any(length.strip("0") for length in lengths):
         # Its bytes would be read as frames, or the frames as a body by somebody before us.
         raise HandshakeFailed("a handshake has no body", status=400)
 
 
-def _check_upgrade(request: Request) -> None:
-    if not lists_token(request.values("Upgrade"), "websocket"):  # RFC 6455 §4.2.1 item 3
+def _check_upgrade(request: Request, fields: _Fields) -> None:
+    if not lists_token(fields.get("upgrade", ()), "websocket"):  # RFC 6455 §4.2.1 item 3
         raise HandshakeFailed("Upgrade does not ask for websocket", status=426)
-    if not lists_token(request.values("Connection"), "upgrade"):  # RFC 6455 §4.2.1 item 4
+    if not lists_token(fields.get("connection", ()), "upgrade"):  # RFC 6455 §4.2.1 item 4
         raise HandshakeFailed("Connection does not list Upgrade", status=400)
 
 
-def _check_version(request: Request) -> None:
-    versions = request.values("Sec-WebSocket-Version")
+def _check_version(request: Request, fields: _Fields) -> None:
+    versions = fields.get("sec-websocket-version", ())
     if versions != (WEBSOCKET_VERSION,):  # RFC 6455 §4.2.1 item 6, §4.4, §11.3.5
         raise HandshakeFailed("Sec-WebSocket-Version is not 13, once", status=426)
 
 
-def _check_key(request: Request) -> None:
-    keys = request.values("Sec-WebSocket-Key")
+def _check_key(request: Request, fields: _Fields) -> None:
+    keys = fields.get("sec-websocket-key", ())
     if len(keys) != 1:  # RFC 6455 §11.3.1
         raise HandshakeFailed("Sec-WebSocket-Key must appear exactly once", status=400)
     if not is_handshake_key(keys[0]):  # RFC 6455 §4.2.1 item 5
         raise HandshakeFailed("Sec-WebSocket-Key is not the base64 of 16 bytes", status=400)
 
 
-def _check_origin_count(request: Request) -> None:
-    if len(request.values("Origin")) > 1:  # RFC 6454 §7.3: one; with two, which one would be checked?
+def _check_origin_count(request: Request, fields: _Fields) -> None:
+    if len(fields.get("origin", ())) > 1:  # RFC 6454 §7.3: one; with two, which one would be checked?
         raise HandshakeFailed("Origin appears more than once", status=400)
 
 
-_CHECKS: Final[tuple[Callable[[Request], None], ...]] = (
+_CHECKS: Final[tuple[Callable[[Request, _Fields], None], ...]] = (
     _check_method,
     _check_host,
     _check_body,

@@ -68,6 +68,17 @@ def test_moving_a_deadline_back_costs_no_timer_and_postpones_it(bench: Bench) ->
     assert bench.expired == [("a", 80)]
 
 
+def test_filing_one_that_was_moved_back_leaves_it_where_it_is_until_it_is_looked_at(bench: Bench) -> None:
+    deadline = bench.deadline("a", 40)
+    deadline.deadline_ns = 95
+    bench.wheel.file(deadline)
+    assert len(bench.wheel) == 1 and bench.timers.next_deadline_ns() == 40
+    bench.run_until(99)
+    assert bench.expired == []
+    bench.run_until(100)
+    assert bench.expired == [("a", 100)]
+
+
 def test_a_busy_connection_is_looked_at_once_per_span(bench: Bench) -> None:
     deadline = bench.deadline("a", 1000)
     looks = 0

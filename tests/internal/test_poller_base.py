@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from hioload_ws.api.errors import InvalidArgument, ResourceExhausted
 from hioload_ws.api.types import Handle
-from hioload_ws.internal.poller_base import MAX_WAIT_NS, system_refused, wait_seconds
+from hioload_ws.internal.poller_base import MAX_WAIT_NS, HandleSet, system_refused, wait_seconds
 
 
 @given(st.integers(1, MAX_WAIT_NS))
@@ -41,3 +41,19 @@ def test_a_system_at_its_limit_is_a_resource_error(number: int) -> None:
 )
 def test_everything_else_is_an_invalid_argument(cause: OSError | ValueError | OverflowError) -> None:
     assert isinstance(system_refused(cause, Handle(7)), InvalidArgument)
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 300)), max_size=60))
+def test_a_handle_set_has_what_a_set_of_the_same_numbers_has(steps: list[tuple[bool, int]]) -> None:
+    handles, reference = HandleSet(), set[int]()
+    for adds, number in steps:
+        if adds and number not in reference:
+            handles.add(Handle(number))
+            reference.add(number)
+        elif not adds and number in reference:
+            handles.remove(Handle(number))
+            reference.remove(number)
+        assert len(handles) == len(reference)
+    assert [number for number in range(-2, 400) if Handle(number) in handles] == sorted(reference)
+    handles.clear()
+    assert len(handles) == 0 and not any(Handle(number) in handles for number in reference)
