@@ -4,12 +4,14 @@ from .engine import check
 from .report import Entry, Finding, Outcome, Report, Verdict
 from .requirement import Level, Requirement, must, refusal, requirement, should
 from .suite import Contract
+from .suites.affinity import AffinityContract
 from .suites.executor import ExecutorContract
 from .suites.ring import MpmcRingContract, RingContract
 from .suites.transport import TransportContract
 from .trial import Trial
 
 __all__ = [
+    "AffinityContract",
     "Contract",
     "Entry",
     "ExecutorContract",
