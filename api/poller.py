@@ -26,8 +26,8 @@ WRITABLE: Final = 0x004
 """Writing will not block, or an outgoing connection has been made or refused (EPOLLOUT)."""
 
 FAILED: Final = 0x018
-"""Error or hang-up on the handle (EPOLLERR | EPOLLHUP); reported whether asked for or not. Test with
-``readiness & FAILED``.
+"""Error or hang-up on the handle (EPOLLERR | EPOLLHUP); reported whether asked for or not, where the system
+tells; else a failed handle is reported as ready for what it is watched for. Test with ``readiness & FAILED``.
 
 A failed handle is also worth reading: the read returns what is left, the end, or the error itself.
 """

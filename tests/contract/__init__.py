@@ -6,6 +6,7 @@ from .requirement import Level, Requirement, must, refusal, requirement, should
 from .suite import Contract
 from .suites.affinity import AffinityContract
 from .suites.executor import ExecutorContract
+from .suites.poller import PollerContract
 from .suites.ring import MpmcRingContract, RingContract
 from .suites.transport import TransportContract
 from .trial import Trial
@@ -19,6 +20,7 @@ __all__ = [
     "Level",
     "MpmcRingContract",
     "Outcome",
+    "PollerContract",
     "Report",
     "Requirement",
     "RingContract",
