@@ -25,8 +25,8 @@ class SpanContext:
 class Span(Protocol):
     """A stretch of time.
 
-    Thread rules: one thread at a time. Leaving a ``with`` block finishes it, with the error as tag if one
-    was raised.
+    Thread rules: one thread at a time. Leaving a ``with`` block finishes it, with what was raised as the tag
+    ``error``.
     """
 
     @property
@@ -58,10 +58,12 @@ class Tracer(Protocol):
         """Start a span now, in the parent's trace or in a new one."""
 
     def inject(self, context: SpanContext, headers: MutableMapping[str, str]) -> None:
-        """Write the identity into ``headers`` (``traceparent``)."""
+        """Write the identity into ``headers`` (``traceparent``), in place of one that is there; header names
+        compare without case."""
 
     def extract(self, headers: Mapping[str, str]) -> SpanContext | None:
-        """Read an identity from ``headers``; ``None`` where there is none or it is malformed.
+        """Read an identity from ``headers``, whose names compare without case; ``None`` where there is none
+        or it is malformed.
 
         Never raises.
         """

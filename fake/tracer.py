@@ -6,6 +6,7 @@ mistake. Headers are those of W3C Trace Context, level 1, written and read stric
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Mapping, MutableMapping, Sequence
 from types import TracebackType
@@ -69,13 +70,14 @@ class FakeSpan:
 
 
 class FakeTracer:
-    """Implements ``api.tracer.Tracer``. Thread rules: one thread."""
+    """Implements ``api.tracer.Tracer``. Thread rules: any thread; ids count in the order in which spans start."""
 
-    __slots__ = ("_clock", "_span_count", "_trace_count", "spans")
+    __slots__ = ("_clock", "_span_numbers", "_trace_numbers", "spans")
 
     def __init__(self, clock: VirtualClock | None = None) -> None:
         self._clock = VirtualClock() if clock is None else clock
-        self._trace_count = self._span_count = 0
+        # Taking the next number is one step, so two threads never get the same.
+        self._trace_numbers, self._span_numbers = itertools.count(1), itertools.count(1)
         self.spans: list[FakeSpan] = []
         """Every span, in order of start."""
 
@@ -86,18 +88,19 @@ class FakeTracer:
 
     def start_span(self, name: str, parent: SpanContext | None = None) -> FakeSpan:
         """Start a span, in the parent's trace or in a new one."""
-        self._span_count += 1
+        span_id = f"{next(self._span_numbers):016x}"
         if parent is None:
-            self._trace_count += 1
-            context = SpanContext(f"{self._trace_count:032x}", f"{self._span_count:016x}")
+            context = SpanContext(f"{next(self._trace_numbers):032x}", span_id)
         else:
-            context = SpanContext(parent.trace_id, f"{self._span_count:016x}", parent.sampled)
+            context = SpanContext(parent.trace_id, span_id, parent.sampled)
         span = FakeSpan(self._clock, name, context, parent)
         self.spans.append(span)
         return span
 
     def inject(self, context: SpanContext, headers: MutableMapping[str, str]) -> None:
-        """Write the identity into ``headers``."""
+        """Write the identity into ``headers``, in place of one that is there."""
+        for name in [name for name in headers if name.lower() == TRACEPARENT]:
+            del headers[name]
         headers[TRACEPARENT] = f"00-{context.trace_id}-{context.span_id}-{int(context.sampled):02x}"
 
     def extract(self, headers: Mapping[str, str]) -> SpanContext | None:

@@ -65,6 +65,12 @@ def test_a_malformed_identity_is_none(value: str) -> None:
     assert FakeTracer().extract({"traceparent": value}) is None
 
 
+def test_an_identity_takes_the_place_of_another() -> None:
+    headers = {"Traceparent": "old", "Host": "h"}
+    FakeTracer().inject(SpanContext(TRACE, SPAN), headers)
+    assert headers == {"traceparent": f"00-{TRACE}-{SPAN}-01", "Host": "h"}
+
+
 def test_a_later_version_may_say_more_and_names_have_no_case() -> None:
     tracer = FakeTracer()
     assert tracer.extract({"TraceParent": f"01-{TRACE}-{SPAN}-01-more"}) == SpanContext(TRACE, SPAN)

@@ -1,0 +1,48 @@
+"""The contracts of sessions and their stores, on those in real time and those in virtual time."""
+
+from __future__ import annotations
+
+import pytest
+
+from hioload_ws.api import Nanoseconds, SessionId
+from hioload_ws.contract.engine import Factory
+from hioload_ws.contract.suites.session import SessionContract
+from hioload_ws.contract.suites.session_manager import SessionManagerContract
+from hioload_ws.fake import VirtualClock, virtual_sessions
+from hioload_ws.internal import SystemClock
+from hioload_ws.session import LiveSession, ShardedSessions
+from tests.kit.holding import hold
+
+
+def _ignore(error: BaseException, origin: object) -> None:
+    """What done-callbacks raise is what the checks made them raise."""
+
+
+def sharded(*, limit: int | None) -> ShardedSessions:
+    return ShardedSessions(SystemClock(), limit=limit, on_error=_ignore)
+
+
+def one_shard(*, limit: int | None) -> ShardedSessions:
+    return ShardedSessions(SystemClock(), shard_count=1, limit=limit, on_error=_ignore)
+
+
+def virtual(*, limit: int | None) -> ShardedSessions:
+    return virtual_sessions(VirtualClock(), limit=limit)
+
+
+def real_session(*, deadline_ns: Nanoseconds | None) -> LiveSession:
+    return sharded(limit=None).create(deadline_ns=deadline_ns)
+
+
+def virtual_one(*, deadline_ns: Nanoseconds | None) -> LiveSession:
+    return virtual(limit=None).create(SessionId("a"), deadline_ns=deadline_ns)
+
+
+@pytest.mark.parametrize("make", [real_session, virtual_one])
+def test_every_session_of_ours_is_conformant(make: Factory) -> None:
+    hold(SessionContract, make)
+
+
+@pytest.mark.parametrize("make", [sharded, one_shard, virtual])
+def test_every_store_of_ours_is_conformant(make: Factory) -> None:
+    hold(SessionManagerContract, make)
