@@ -31,9 +31,14 @@ class Ring(Protocol[T]):
 
     Guarantees: an item that was accepted is delivered exactly once, complete (whatever the producer wrote
     before ``try_enqueue`` is visible to the consumer), in the order of acceptance per producer; an item
-    that was refused is not kept. With many producers, "empty" and "full" may be answered while another
-    operation is in flight: an item that is claimed but not yet published may be invisible for that long,
-    and no longer.
+    that was refused is not kept. Whatever the schedule, the answers of all threads are those of one queue on
+    which one operation follows the other, each at some moment between its begin and its end; each item of a
+    batch is an operation of its own.
+
+    Two answers are allowed beyond that, and only to an operation that another one overlaps. With many producers
+    or consumers it may be told "empty" or "full": an item that is claimed but not yet published, or a place that
+    is free but not yet given back, may be invisible for that long, and no longer. And a batch may be cut short
+    by what was there when it began.
     """
 
     @property

@@ -24,6 +24,7 @@ from typing import Generic, Literal, TypeVar
 
 from ..api.errors import InvalidArgument
 from ..api.ring import EMPTY, Empty
+from .atomics import queue
 
 T = TypeVar("T")
 
@@ -39,9 +40,9 @@ class Inbox(Generic[T]):
         if capacity < 1:
             raise InvalidArgument("a capacity is 1 or more", capacity=capacity)
         self._capacity = capacity
-        self._items: deque[T] = deque()
+        self._items: deque[T] = queue("items of a ring")
         # Invariant: permits here + items + operations under way == capacity.
-        self._permits: deque[None] = deque([None] * capacity)
+        self._permits: deque[None] = queue("permits of a ring", [None] * capacity)
 
     @property
     def capacity(self) -> int:

@@ -46,6 +46,7 @@ from typing import Generic, Literal, TypeVar
 
 from ..api.errors import InvalidArgument
 from ..api.ring import EMPTY, Empty
+from ..internal.atomics import queue
 from ..internal.inbox import Inbox
 
 T = TypeVar("T")
@@ -64,7 +65,7 @@ class SpscRing(Generic[T]):
         if capacity < 1:
             raise InvalidArgument("a capacity is 1 or more", capacity=capacity)
         self._capacity = capacity
-        self._items: deque[T] = deque()
+        self._items: deque[T] = queue("items of a ring")
 
     @property
     def capacity(self) -> int:

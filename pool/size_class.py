@@ -18,6 +18,7 @@ from typing import Final
 
 from ..api.pool import ClassStats
 from ..api.types import NodeId
+from ..internal.atomics import queue
 from .lease import Slot
 from .slab import Mappings, Slab
 from .snapshot import snapshot
@@ -55,7 +56,7 @@ class SlotHome:
         self.poisoned = poisoned
         self.closed = False
         self.acquired_count = 0
-        self.free: deque[Slot] = deque()
+        self.free: deque[Slot] = queue("free slots")
         self.sizes: dict[int, int] = {}
         """Slots that exist: number to size. Invariant: every slot in ``free`` is here, and so is every
         slot in use."""

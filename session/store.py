@@ -32,6 +32,7 @@ from ..api.clock import Clock
 from ..api.context import ContextFactory
 from ..api.errors import Closed, InvalidArgument, ResourceExhausted
 from ..api.types import Nanoseconds, SessionId
+from ..internal.atomics import queue
 from ..internal.faults import ErrorHook, log_error
 from .context import ValueContextFactory
 from .session import LiveSession, SessionHome
@@ -167,7 +168,7 @@ class ShardedSessions:
         if shard_count < 1 or (limit is not None and limit < 1):
             raise InvalidArgument("shard_count and limit are 1 or more", shard_count=shard_count, limit=limit)
         maker = contexts if contexts is not None else ValueContextFactory(clock)
-        permits = deque([None]) * (limit or 0)
+        permits: deque[None] = queue("permits of sessions", [None] * (limit or 0))
         self._shards = tuple(_Shard(maker, on_error, limit, permits) for _ in range(shard_count))
         self._limit = limit
         self._new_id = new_id

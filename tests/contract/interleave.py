@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from types import CodeType
 from typing import Final, Generic, TypeVar
 
 from .stepping import Stepper, stepper
@@ -23,7 +24,7 @@ MAX_STEPS: Final = 600
 """Most steps of one operation that are tried; longer operations are tried at their beginning only."""
 
 FIRST_WAIT_SECONDS: Final = 0.02
-LATER_WAIT_SECONDS: Final = 0.001
+LATER_WAIT_SECONDS: Final = 0.0004
 """How long the other thread may take while the first is held; the short one once it was seen to wait."""
 
 R = TypeVar("R")
@@ -77,7 +78,7 @@ class Interruption:
         other = _Other(meanwhile)
 
         # Runs in the middle of the operation, where no coverage tool can see it.
-        def step() -> bool:  # pragma: no cover - untraced
+        def step(code: CodeType, offset: int) -> bool:  # pragma: no cover - untraced
             self._seen += 1
             if self._seen <= self.at:
                 return True

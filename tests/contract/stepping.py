@@ -2,12 +2,14 @@
 
 Two ways, because neither works everywhere: ``sys.settrace`` with ``f_trace_opcodes`` up to Python 3.11, and
 ``sys.monitoring`` (PEP 669) from 3.12 on, where the former loses events. Both see unmodified Python code, only
-on the thread that asked, and never the kit's own. With ``sys.monitoring`` a function is instrumented when it is
+on the threads that ask, and never the kit's own. With ``sys.monitoring`` a function is instrumented when it is
 entered for the first time and seen from its second run on, so the first run only gets to know the code.
 """
 
 from __future__ import annotations
 
+import dis
+import functools
 import os
 import sys
 import threading
@@ -17,11 +19,12 @@ from typing import Final, Protocol, TypeVar
 
 R = TypeVar("R")
 
-Step = Callable[[], bool]
-"""Called before each byte code, until it returns ``False``."""
+Step = Callable[[CodeType, int], bool]
+"""Called before each byte code, with the code and the offset in it, until it returns ``False``."""
 
 # As the code objects have it: a link on the way is not resolved.
 _KIT: Final = os.path.join(os.path.dirname(__file__), "")
+_LIBRARY: Final = os.path.join(os.path.dirname(os.__file__), "")
 _ON_TRIAL: Final = os.path.join(_KIT, "mutants", "")
 
 
@@ -32,7 +35,7 @@ def is_ours(code: CodeType) -> bool:
 
 
 class Stepper(Protocol):
-    """Runs functions step by step. Thread rules: one thread."""
+    """Runs functions step by step. Thread rules: any thread, each for itself."""
 
     first_run_counts: bool
     """Whether the very first run sees the steps already."""
@@ -60,7 +63,7 @@ class TraceStepper:
             return visit
 
         def visit(frame: FrameType, event: str, argument: object) -> object:  # pragma: no cover - untraced
-            if event == "opcode" and not step():
+            if event == "opcode" and not step(frame.f_code, frame.f_lasti):
                 sys.settrace(None)
                 return None
             return visit
@@ -86,21 +89,21 @@ if sys.version_info >= (3, 12):  # pragma: no cover - coverage is measured on 3.
 
         def __init__(self) -> None:
             self._codes: set[CodeType] = set()
-            self._step: Step | None = None
-            self._thread = threading.get_ident()
+            self._steps: dict[int, Step] = {}
             self._tool = _take_tool_id()
             sys.monitoring.register_callback(self._tool, _events.PY_START, self._enter)
             sys.monitoring.register_callback(self._tool, _events.INSTRUCTION, self._visit)
 
         def run(self, operation: Callable[[], R], step: Step) -> R:
             """Run with the events switched on."""
-            self._step = step
+            self._steps[threading.get_ident()] = step
             sys.monitoring.set_events(self._tool, _events.PY_START)
             try:
                 return operation()
             finally:
-                self._step = None
-                sys.monitoring.set_events(self._tool, 0)
+                self._steps.pop(threading.get_ident(), None)
+                if not self._steps and self._tool >= 0:
+                    sys.monitoring.set_events(self._tool, 0)
 
         def close(self) -> None:
             """Give the tool id back and take the instruments out of the code."""
@@ -114,14 +117,15 @@ if sys.version_info >= (3, 12):  # pragma: no cover - coverage is measured on 3.
             self._tool = -1
 
         def _enter(self, code: CodeType, offset: int) -> object:
-            if threading.get_ident() == self._thread and code not in self._codes and not is_ours(code):
+            if threading.get_ident() in self._steps and code not in self._codes and not is_ours(code):
                 self._codes.add(code)
                 sys.monitoring.set_local_events(self._tool, code, _events.INSTRUCTION)
             return None
 
         def _visit(self, code: CodeType, offset: int) -> object:
-            if self._step is not None and threading.get_ident() == self._thread and not self._step():
-                self._step = None
+            step = self._steps.get(threading.get_ident())
+            if step is not None and not step(code, offset):
+                self._steps.pop(threading.get_ident(), None)
             return None
 
     def _take_tool_id() -> int:
@@ -133,6 +137,36 @@ if sys.version_info >= (3, 12):  # pragma: no cover - coverage is measured on 3.
         raise ValueError("no tool id of sys.monitoring is free")
 
 
+_SHARED: Final = frozenset(
+    "LOAD_ATTR STORE_ATTR DELETE_ATTR BINARY_SUBSCR STORE_SUBSCR DELETE_SUBSCR BINARY_SLICE STORE_SLICE "
+    "STORE_DEREF STORE_GLOBAL CONTAINS_OP FOR_ITER CALL CALL_KW CALL_FUNCTION_EX".split()
+)
+
+
+@functools.cache
+def shared_offsets(code: CodeType) -> frozenset[int]:
+    """Return where code may touch what another thread sees: only before these a switch can make a difference."""
+    return frozenset(each.offset for each in dis.get_instructions(code) if each.opname in _SHARED)
+
+
+@functools.cache
+def is_of_python(code: CodeType) -> bool:
+    """Return whether code belongs to Python's own library, or was generated by it (methods of data classes)."""
+    name = code.co_filename
+    return name.startswith(("<", _LIBRARY)) and "site-packages" not in name
+
+
+def shown_instruction(place: tuple[CodeType, int]) -> str:
+    """Return a place in code as file, line, function, and what is done there."""
+    code, offset = place
+    line, what = code.co_firstlineno, "what is there"
+    for each in dis.get_instructions(code):
+        if each.offset == offset:
+            line = each.positions.lineno or line if each.positions is not None else line
+            what = f"{each.opname} {each.argrepr}".strip()
+    return f"{os.path.basename(code.co_filename)}:{line} in {code.co_name}, before {what}"
+
+
 def stepper() -> Stepper:
     """Return what works on this version of Python."""
     if sys.version_info >= (3, 12):  # pragma: no cover - coverage is measured on 3.11
@@ -141,4 +175,13 @@ def stepper() -> Stepper:
         return TraceStepper()
 
 
-__all__ = ["Step", "Stepper", "TraceStepper", "is_ours", "stepper"]
+__all__ = [
+    "Step",
+    "Stepper",
+    "TraceStepper",
+    "is_of_python",
+    "is_ours",
+    "shared_offsets",
+    "shown_instruction",
+    "stepper",
+]

@@ -10,13 +10,16 @@ import gc
 import weakref
 from collections.abc import Callable
 from functools import partial
+from typing import cast
 
 from ...api.errors import DoubleRelease, PoolClosed
 from ...api.pool import ObjectPool
 from ..interleave import interruptions
 from ..requirement import must, requirement
+from ..schedules import explore
 from ..suite import Contract
 from ..trial import Trial
+from . import object_pool_history
 
 OBJECT_POOL = (
     must("OBJ-01", "acquire answers with an object of the factory; a new pool has made none in store."),
@@ -34,6 +37,7 @@ OBJECT_POOL = (
     must("OBJ-13", "Closing twice is closing once.", "OBJ-11"),
     must("OBJ-14", "Two threads never get the same object, wherever one of them is held.", "OBJ-02"),
     must("OBJ-15", "An object released by two threads at once is idle once.", "OBJ-05"),
+    must("OBJ-16", "Whatever the schedule, no object is out twice, and books and bound hold.", "OBJ-08", "OBJ-14"),
 )
 
 
@@ -262,6 +266,16 @@ class ObjectPoolContract(Contract, name="object-pool", requirements=OBJECT_POOL)
             schedule.run(lambda: _released(pool, thing), lambda: _released(pool, thing))
             trial.true(pool.stats().idle_count == 1, "it is idle once", got=pool.stats().idle_count)
             trial.true(pool.acquire() is not pool.acquire(), "two acquires give two objects")
+
+    @requirement("OBJ-16")
+    def any_schedule(self, trial: Trial) -> None:
+        out: list[object] = []
+
+        def make(max_idle: int) -> ObjectPool[object]:
+            return cast(ObjectPool[object], self.pool(trial, max_idle)[0])
+
+        for scene in object_pool_history.scenes(make, out):
+            explore(trial, scene, object_pool_history.judge(trial, out), quick=40)
 
 
 class _Fault(Exception):

@@ -18,11 +18,15 @@ from collections.abc import Callable, Iterator, Sequence
 
 from ...api.errors import InvalidArgument
 from ...api.ring import EMPTY, Ring
+from .. import model
 from ..interleave import interruptions
-from ..model import Operation, explore
+from ..model import Operation
 from ..requirement import must, requirement, should
+from ..schedules import explore
+from ..stress import race
 from ..suite import Contract
 from ..trial import Trial
+from .ring_history import judge, many_of_each, one_of_each
 
 RING = (
     must("RNG-01", "The capacity is exactly what was asked for."),
@@ -43,12 +47,15 @@ RING = (
     must("RNG-16", "Nothing is lost or doubled when a producer comes while a consumer is held.", "RNG-04"),
     must("RNG-17", "The length is within 0 and capacity at every step of other threads.", "RNG-13"),
     should("RNG-18", "What an iterable raises passes through enqueue_batch and costs no place.", "RNG-09"),
+    must("RNG-19", "Whatever the schedule, producer and consumer see what one queue would show.", "RNG-14"),
 )
 
 MPMC = (
     must("RNG-21", "Of two producers and one free place, exactly one gets it at most.", "RNG-04"),
     must("RNG-22", "Of two consumers, only one gets an item.", "RNG-03"),
     must("RNG-23", "Nothing is lost or doubled when batches of two producers meet.", "RNG-09"),
+    must("RNG-24", "Whatever the schedule, many threads see what one queue would show.", "RNG-21", "RNG-22", "RNG-23"),
+    should("RNG-25", "Real threads see no more than that.", "RNG-24"),
 )
 
 
@@ -223,7 +230,7 @@ class RingContract(Contract, name="ring", requirements=RING):
     @requirement("RNG-14")
     def model_agrees(self, trial: Trial) -> None:
         for capacity in (1, 2, 5):
-            explore(
+            model.explore(
                 trial,
                 _draw,
                 lambda script: self._replay(trial, capacity, script),
@@ -232,26 +239,26 @@ class RingContract(Contract, name="ring", requirements=RING):
 
     def _replay(self, trial: Trial, capacity: int, script: Sequence[Operation]) -> None:
         ring = self.ring(trial, capacity)
-        model: deque[int] = deque()
+        queue: deque[int] = deque()
         for number, (name, count) in enumerate(script):
-            room = capacity - len(model)
+            room = capacity - len(queue)
             if name == "try_enqueue":
                 trial.did(f"ring.try_enqueue({number})")
                 trial.same(ring.try_enqueue(number), room > 0, "the answer of try_enqueue")
-                model.extend([number][:room])
+                queue.extend([number][:room])
             elif name == "try_dequeue":
                 trial.did("ring.try_dequeue()")
-                trial.equal(ring.try_dequeue(), model.popleft() if model else EMPTY, "the oldest item")
+                trial.equal(ring.try_dequeue(), queue.popleft() if queue else EMPTY, "the oldest item")
             elif name == "enqueue_batch":
                 items = range(number * 10, number * 10 + count)
                 trial.did(f"ring.enqueue_batch({items})")
                 trial.equal(ring.enqueue_batch(items), min(count, room), "how many were accepted")
-                model.extend(items[:room])
+                queue.extend(items[:room])
             else:
                 trial.did(f"ring.dequeue_batch({count})")
-                wanted = [model.popleft() for _ in range(min(count, len(model)))]
+                wanted = [queue.popleft() for _ in range(min(count, len(queue)))]
                 trial.equal(ring.dequeue_batch(count), wanted, "the batch")
-            trial.equal(len(ring), len(model), "the length")
+            trial.equal(len(ring), len(queue), "the length")
 
     @requirement("RNG-15")
     def item_is_complete_when_seen(self, trial: Trial) -> None:
@@ -297,6 +304,11 @@ class RingContract(Contract, name="ring", requirements=RING):
         trial.equal(drain(ring, trial), [], "what was accepted")
         trial.equal(ring.enqueue_batch("abcd"), 3, "the places that are free after it")
 
+    @requirement("RNG-19")
+    def one_of_each_under_any_schedule(self, trial: Trial) -> None:
+        for capacity, start, scene in one_of_each(lambda capacity: self.ring(trial, capacity)):
+            explore(trial, scene, judge(trial, capacity, start, forgiving=False))
+
 
 class MpmcRingContract(RingContract, name="mpmc-ring", requirements=MPMC):
     """What a ring for many producers and consumers owes; override ``make``."""
@@ -333,6 +345,16 @@ class MpmcRingContract(RingContract, name="mpmc-ring", requirements=MPMC):
             found = drain(ring, trial)
             trial.equal([each for each in found if str(each) in "abc"], list("abc"[:first]), "of the first batch")
             trial.equal([each for each in found if str(each) in "xyz"], list("xyz"[:count]), "of the second")
+
+    @requirement("RNG-24")
+    def many_of_each_under_any_schedule(self, trial: Trial) -> None:
+        for capacity, start, scene in many_of_each(lambda capacity: self.ring(trial, capacity)):
+            explore(trial, scene, judge(trial, capacity, start, forgiving=True))
+
+    @requirement("RNG-25")
+    def many_real_threads(self, trial: Trial) -> None:
+        for capacity, start, scene in many_of_each(lambda capacity: self.ring(trial, capacity)):
+            race(trial, scene, judge(trial, capacity, start, forgiving=True))
 
 
 class _Stop(Exception):
