@@ -82,7 +82,8 @@ def test_a_long_history_is_refused() -> None:
 
 
 def test_the_longest_history_is_judged_in_no_time() -> None:
-    calls = [put("A", n, 2 * n, 2 * n + 1) for n in range(20)] + [get("B", n, 41 + 2 * n, 42 + 2 * n) for n in range(20)]
+    puts = [put("A", n, 2 * n, 2 * n + 1) for n in range(20)]
+    calls = [*puts, *(get("B", n, 41 + 2 * n, 42 + 2 * n) for n in range(20))]
     assert linearizable(calls, NOTHING, fifo)
 
 
@@ -95,7 +96,9 @@ CALLS = st.lists(
 @given(CALLS)
 def test_it_says_the_same_as_trying_every_order(drawn: list[tuple[str, object, int, int]]) -> None:
     calls = [
-        put(thread, number % 2 + 1, begin, begin + length) if what == "put" else get(thread, what, begin, begin + length)
+        Call(thread, "put", number % 2 + 1, None, begin, begin + length)
+        if what == "put"
+        else get(thread, what, begin, begin + length)
         for number, (thread, what, begin, length) in enumerate(drawn)
     ]
 
