@@ -1,6 +1,7 @@
 """The room people enter by: server, client, routing and command line. See README.md."""
 
 from .blocking import BlockingConnection, connect
+from .blocking_handlers import blocking
 from .client import Client
 from .connection import WebSocketConnection
 from .proxy import Proxy
@@ -15,6 +16,7 @@ __all__ = [
     "Router",
     "Server",
     "WebSocketConnection",
+    "blocking",
     "compose",
     "connect",
 ]

@@ -11,11 +11,11 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from ..api.errors import AlreadyExists
-from ..api.handler import CloseEvent, CloseHandler, Handler, Middleware, OpenEvent, OpenHandler
+from ..api.handler import AnyHandler, CloseEvent, CloseHandler, Middleware, OpenEvent, OpenHandler
 from .door import RequestHook
 from .routing import Group, Router, compose
 
-_Handler = TypeVar("_Handler", bound=Handler)
+_Handler = TypeVar("_Handler", bound=AnyHandler)
 _OpenHandler = TypeVar("_OpenHandler", bound=OpenHandler)
 _CloseHandler = TypeVar("_CloseHandler", bound=CloseHandler)
 _RequestHook = TypeVar("_RequestHook", bound=RequestHook)
@@ -41,7 +41,8 @@ class Application:
         """Return a decorator: the function handles the messages of connections to ``pattern``.
 
         ``pattern`` is a path whose segments are words or ``:name`` parameters (``connection.params``). A path
-        that nothing fits is refused with 404. Raises ``InvalidArgument`` for a malformed pattern and
+        that nothing fits is refused with 404. A coroutine function of a connection is called once for each, when
+        it has opened (``api.handler.ConnectionCoroutine``). Raises ``InvalidArgument`` for a malformed pattern and
         ``AlreadyExists`` for one that matches the same paths as another.
         """
         return self._group.route(pattern, middleware=middleware)

@@ -218,6 +218,7 @@ def connect(
         registry=registry,
         clock=None,
         poller=None,
+        executor=None,
         on_error=on_error,
         **settings,
     )

@@ -22,21 +22,25 @@ from __future__ import annotations
 import secrets
 import ssl
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Final, TypeVar
 
 from ..api.clock import Clock
 from ..api.codec import Role
 from ..api.errors import HandshakeFailed, HioloadError, InvalidArgument, InvalidState
+from ..api.executor import Executor
 from ..api.extension import ExtensionFactory
-from ..api.handler import CloseEvent, CloseHandler, Handler, OpenEvent, OpenHandler
+from ..api.handler import AnyHandler, CloseEvent, CloseHandler, Handler, OpenEvent, OpenHandler
 from ..api.http import HeaderFields, Response
 from ..api.poller import Poller
 from ..api.registry import TransportRegistry
-from ..api.types import Nanoseconds
+from ..api.types import ANY_NODE, Nanoseconds
 from ..control.config import ServerConfig
 from ..control.metrics import MetricsRegistry
 from ..internal.clock import SystemClock
+from ..internal.executor import WorkerExecutor
 from ..internal.faults import ErrorHook, log_error
+from ..internal.late_executor import LateExecutor
 from ..internal.reactor import PollReactor
 from ..pool.buffer_pool import SlabBufferPool
 from ..protocol.client_handshake import ClientHandshake
@@ -47,14 +51,17 @@ from ..session.store import ShardedSessions
 from ..transport.registry import default_registry
 from .accelerate import use_accelerators
 from .connection import WebSocketConnection
+from .coroutine_handlers import adapt
 from .dial import Dialer
 from .follow import Trail
-from .hub import ConnectionSettings, Hub
+from .hub import ConnectionSettings, Hub, ns
 from .proxy import ProxyChoice
 from .roles import Established, Host, Opening
 from .traffic import Traffic
 
-_Handler = TypeVar("_Handler", bound=Handler)
+_THREAD_COUNT = 4  # for functions that block: one connection has no use for many
+
+_Handler = TypeVar("_Handler", bound=AnyHandler)
 _OpenHandler = TypeVar("_OpenHandler", bound=OpenHandler)
 _CloseHandler = TypeVar("_CloseHandler", bound=CloseHandler)
 
@@ -119,6 +126,8 @@ class Client(Host):
 
     pool: SlabBufferPool
     """Where payload memory comes from."""
+    executor: Executor
+    """Threads for functions that block; they start with the first of these."""
     metrics: MetricsRegistry
     """The counters of the connection, as a server's."""
     connection: WebSocketConnection | None
@@ -145,6 +154,7 @@ class Client(Host):
         registry: TransportRegistry | None = None,
         clock: Clock | None = None,
         poller: Callable[[], Poller] | None = None,
+        executor: Executor | None = None,
         on_error: ErrorHook = log_error,
         **settings: object,
     ) -> None:
@@ -166,6 +176,8 @@ class Client(Host):
         self._dialer = Dialer(registry, self.config, unix=unix, tls=tls, proxy=proxy)
         self._clock = SystemClock() if clock is None else clock
         self._make_poller = poller
+        make = partial(WorkerExecutor, on_error=on_error)
+        self.executor = LateExecutor(ANY_NODE, _THREAD_COUNT, make) if executor is None else executor
         self._on_error = on_error
         self._subprotocols, self._extensions, self._origin = subprotocols, extensions, origin
         self._handshake = self._new_handshake()
@@ -184,8 +196,8 @@ class Client(Host):
         self._is_moving = False
 
     def on_message(self, handler: _Handler) -> _Handler:
-        """Decorator: the function handles each message."""
-        self._message_handler = handler
+        """Decorator: the function handles each message; or it is a coroutine function, and handles all of them."""
+        self._message_handler = adapt(handler)
         return handler
 
     def on_open(self, handler: _OpenHandler) -> _OpenHandler:
@@ -226,7 +238,8 @@ class Client(Host):
         try:
             settings = ConnectionSettings.from_config(self.config)
             traffic = Traffic(self.metrics)
-            self._hub = Hub(reactor, self.pool, settings, self.config.read_buffer_bytes, traffic, self._on_error)
+            read_bytes = self.config.read_buffer_bytes
+            self._hub = Hub(reactor, self.pool, settings, read_bytes, traffic, self._on_error, self.executor)
             self._end_of_opening_ns = self.now_ns() + settings.handshake_timeout_ns
             self._ask()
         except BaseException:
@@ -266,9 +279,10 @@ class Client(Host):
         hub = self._hub
         if hub is not None:
             for connection in tuple(hub.connections):
-                connection.finish()
+                connection.drop()
             hub.close()
             hub.reactor.close()
+        self.executor.shutdown(cancel_queued=True, timeout_ns=ns(self.config.close_timeout_s))
         self._sessions.close()
         self.pool.close()
 

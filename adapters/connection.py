@@ -6,15 +6,16 @@ is sent in the connection's own turn may refer to the very memory it was receive
 flush, so nothing is copied on our side. What is sent at any other time leaves at the end of the reactor's turn,
 and borrowed memory is copied for that.
 
-Status, time limits and the end are in ``lifetime.py``, bytes and back-pressure in ``wire.py``.
+What coroutines await is in ``conversing.py``, status, time limits and the end in ``lifetime.py``, bytes and
+back-pressure in ``wire.py``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from threading import get_ident
 
-from ..api.codec import CloseReceived, CodecEvent, PingReceived, PongReceived, ViolationDetected
 from ..api.connection import SendableMessage
 from ..api.errors import (
     ConnectionLost,
@@ -23,16 +24,16 @@ from ..api.errors import (
     ResourceExhausted,
     TransportClosed,
 )
-from ..api.handler import CloseEvent, Handler
+from ..api.handler import CloseEvent
 from ..api.http import Request
 from ..api.message import BINARY, TEXT, MessageKind
-from ..api.poller import READABLE, Readiness
 from ..api.session import Session, SessionStatus
-from ..api.transport import END_OF_STREAM, Sendable, Transport
+from ..api.transport import Sendable, Transport
 from ..api.types import ReadableMemory
 from ..protocol.masks import SHORT_BYTES
 from ..protocol.codec import WebSocketCodec
 from ..protocol.message import WireMessage
+from .coroutine_handlers import CoroutineHandler
 from .hub import Hub
 from .inbound import READ_BUDGET_BYTES, Inbound
 from .roles import Established, Host, Opening
@@ -163,6 +164,8 @@ class WebSocketConnection(Inbound):
             self._close_reason = reason
             self._queue(parts)
             self._begin_closing()
+            if self.conversation is not None:
+                self.conversation.discard_waiting()
 
     def queue_head(self, head: bytes) -> None:
         """For openings: send the request or response that comes before the first frame."""
@@ -194,7 +197,9 @@ class WebSocketConnection(Inbound):
         try:
             self._host.opened(self)
         except Exception as error:
-            self._application_failed(error, self._host.opened)
+            self.application_failed(error, self._host.opened)
+        if isinstance(self._handler, CoroutineHandler) and self._status is _ACTIVE:
+            self._handler = self._handler.attach(self)
         if leftover and self._status is not _CLOSED:
             self._process(self.codec.receive(memoryview(bytearray(leftover))))
 
@@ -229,7 +234,7 @@ class WebSocketConnection(Inbound):
     def _receive_opening(self, opening: Opening, data: memoryview) -> None:
         opening.receive(self, data)
 
-    def _application_failed(self, error: Exception, origin: object) -> None:
+    def application_failed(self, error: Exception, origin: object) -> None:
         """A handler or hook raised: that is reported, and ends this connection only (RFC 6455 §7.4.1)."""
         self._hub.report(error, origin)
         self.close(_INTERNAL_ERROR, "internal error")
@@ -238,10 +243,13 @@ class WebSocketConnection(Inbound):
         self.codec.close()
 
     def _gone(self, error: HioloadError | None) -> None:
-        self._hub.connections.discard(self)
         event = None
         if self._established is not None:
             event = CloseEvent(self, self._close_code or 0, self._close_reason, error)
+        self._when_handled(partial(self._leave, event))
+
+    def _leave(self, event: CloseEvent | None) -> None:
+        self._hub.connections.discard(self)
         self._host.closed(self, event)
 
 

@@ -20,10 +20,12 @@ from typing import TYPE_CHECKING
 
 from ..api.buffer import Buffer
 from ..api.errors import WrongThread
+from ..api.executor import Executor
 from ..api.pool import BufferPool
 from ..api.reactor import Reactor
 from ..api.types import Nanoseconds
 from ..control.config import ServerConfig
+from ..internal.coroutines import Runner
 from ..internal.deadlines import DeadlineWheel
 from ..internal.faults import ErrorHook
 from ..protocol.limits import Limits
@@ -122,6 +124,7 @@ class Hub:
 
     __slots__ = (
         "_dirty",
+        "_drains",
         "_slab_buffer",
         "connections",
         "current",
@@ -131,6 +134,7 @@ class Hub:
         "owner_id",
         "pool",
         "reactor",
+        "runner",
         "settings",
         "slab",
         "traffic",
@@ -145,8 +149,11 @@ class Hub:
         read_buffer_bytes: int,
         traffic: Traffic,
         on_error: ErrorHook,
+        executor: Executor,
     ) -> None:
-        """Take ``read_buffer_bytes`` from ``pool`` to read into; errors as ``BufferPool.acquire``."""
+        """Take ``read_buffer_bytes`` from ``pool`` to read into; errors as ``BufferPool.acquire``.
+
+        ``executor`` runs blocking functions that handlers await, and stays the caller's."""
         self.reactor = reactor
         self.pool = pool
         self.settings = settings
@@ -158,7 +165,9 @@ class Hub:
         self.connections = Connections()
         self.current: Wire | None = None
         self.owner_id: int | None = None
+        self.runner = Runner(reactor.scheduler, reactor.post, executor)
         self._dirty: list[Wire] = []
+        self._drains: dict[Wire, list[Callable[[], object]]] = {}
         self._slab_buffer: Buffer = pool.acquire(read_buffer_bytes)
         self.slab = self._slab_buffer.data()
 
@@ -185,8 +194,18 @@ class Hub:
         for wire in dirty:
             wire.flush()
 
+    def when_drained(self, wire: Wire, function: Callable[[], object]) -> None:
+        """Have ``function()`` called, at the end of a turn, once the peer of ``wire`` has read enough or has gone."""
+        self._drains.setdefault(wire, []).append(function)
+
+    def drained(self, wire: Wire) -> None:
+        """The peer of ``wire`` has read enough, or has gone."""
+        for function in self._drains.pop(wire, ()):
+            self.reactor.at_turn_end(function)
+
     def close(self) -> None:
         """Forget all deadlines and give the read memory back. Idempotent."""
+        self.runner.close()
         self.wheel.close()
         if self._slab_buffer.ref_count:
             self.slab = memoryview(b"")

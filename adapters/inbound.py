@@ -23,7 +23,7 @@ from ..protocol.codec import WebSocketCodec
 from ..protocol.message import WireMessage
 from ..protocol.receiver import DIRECT_BYTES
 from ..transport.stream import NOT_NOW
-from .lifetime import Lifetime
+from .conversing import Conversing
 from .roles import Opening
 
 READ_BUDGET_BYTES = 256 * 1024
@@ -34,8 +34,8 @@ _CLOSED = SessionStatus.CLOSED
 _ONE_BYTES = 131  # header, key and payload of the longest short frame
 
 
-class Inbound(Lifetime):
-    """A lifetime that reads, and gives messages to a handler. Thread rules: the reactor's thread."""
+class Inbound(Conversing):
+    """A connection that reads, and gives messages to a handler. Thread rules: the reactor's thread."""
 
     __slots__ = ("_handler", "_lent", "codec")
 
@@ -79,7 +79,7 @@ class Inbound(Lifetime):
                 try:
                     self._handler(self, message)
                 except Exception as error:
-                    self._application_failed(error, self._handler)
+                    self.application_failed(error, self._handler)
                 message.expire()
             # What is queued may refer to the slab, or be lent: it leaves now. If there is more to read, the
             # poller will say so.
@@ -152,7 +152,19 @@ class Inbound(Lifetime):
             self._process(receiver.receive(data[position:count_bytes]))
 
     def _deliver_run(self, kind: MessageKind, payloads: list[bytes]) -> None:
-        """Give messages of one kind and length to the handler; as ``_process`` does with each of them.
+        """Give messages of one kind and length to the handler; as ``_process`` does with each of them."""
+        self._message_ns = self._heard_ns
+        conversation = self.conversation
+        if conversation is not None and conversation.takes_runs:
+            delivered_count = conversation.deliver_run(self, kind, payloads)
+        else:
+            delivered_count = self._call_handler(kind, payloads)
+        traffic = self._hub.traffic
+        traffic.messages_received.count += delivered_count
+        traffic.bytes_received.count += delivered_count * len(payloads[0])
+
+    def _call_handler(self, kind: MessageKind, payloads: list[bytes]) -> int:
+        """Call the handler for each message of a run; return how many it got.
 
         They share one message object as long as nobody keeps it: whether somebody does is asked of the
         reference count, at one place in the code, where a new object's count is known from the first round.
@@ -161,7 +173,6 @@ class Inbound(Lifetime):
         size_bytes = len(payloads[0])
         message = WireMessage(kind, b"", size_bytes)
         alone_count = delivered_count = 0
-        self._message_ns = self._heard_ns
         for payload in payloads:
             if self._status is not _ACTIVE:
                 break  # Once closing has begun nobody could answer: such messages are discarded.
@@ -177,14 +188,17 @@ class Inbound(Lifetime):
             try:
                 handler(self, message)
             except Exception as error:
-                self._application_failed(error, handler)
+                self.application_failed(error, handler)
             if self._lent:
-                self._lent = False
-                self.flush()
+                self.flush_lent()
         message.expire()
-        traffic = self._hub.traffic
-        traffic.messages_received.count += delivered_count
-        traffic.bytes_received.count += delivered_count * size_bytes
+        return delivered_count
+
+    def flush_lent(self) -> None:
+        """The handler waits or has returned: what it has lent us leaves now."""
+        if self._lent:
+            self._lent = False
+            self.flush()
 
     def _process(self, events: Sequence[CodecEvent]) -> None:
         """Handle events in wire order, so that the answer to an earlier message leaves before a close."""
@@ -199,12 +213,10 @@ class Inbound(Lifetime):
                         traffic.bytes_received.count += event.size_bytes
                         self._handler(self, event)
                 except Exception as error:
-                    self._application_failed(error, self._handler)
+                    self.application_failed(error, self._handler)
                 finally:
                     event.expire()
-                if self._lent:
-                    self._lent = False
-                    self.flush()
+                self.flush_lent()
             elif self._status is not _CLOSED:
                 self._control(event)
 
@@ -234,7 +246,7 @@ class Inbound(Lifetime):
         """Give a piece of the opening handshake to whoever plays it."""
 
     @abstractmethod
-    def _application_failed(self, error: Exception, origin: object) -> None:
+    def application_failed(self, error: Exception, origin: object) -> None:
         """A handler raised."""
 
 

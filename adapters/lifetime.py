@@ -131,11 +131,15 @@ class Lifetime(Wire):
     def _closed(self) -> bool:
         return self._status is _CLOSED
 
+    def _open(self) -> bool:
+        return self._status is _ACTIVE
+
     def _begin_closing(self) -> None:
         """Our close frame is queued. Idempotent."""
         if self._status < _CLOSING:
             self._status = _CLOSING
             self._bare = None
+            self.hold_back(False)
             if self._session is not None:
                 self._session.advance(_CLOSING)
             self._message_ns = self._hub.now_ns()
@@ -208,6 +212,9 @@ class Lifetime(Wire):
         """Active: ping a silent peer, drop one that does not answer, close an idle connection."""
         settings = self._settings
         now_ns = self._hub.now_ns()
+        if self.held_back:
+            # Its messages wait for the handler, and whatever else it has sent waits behind them.
+            self._heard_ns = self._message_ns = now_ns
         if not settings.idle_timeout_ns:
             self._message_ns = self._heard_ns  # nobody asks: one number instead of two
         elif now_ns - self._message_ns >= settings.idle_timeout_ns:
@@ -245,6 +252,10 @@ class Lifetime(Wire):
     def _cancelled(self) -> None:
         if self._status is _ACTIVE:
             self.close(_GOING_AWAY, "session cancelled")
+
+    @abstractmethod
+    def _check_open(self) -> None:
+        """Raise ``TransportClosed`` unless messages may be sent."""
 
     @abstractmethod
     def ping(self) -> None:

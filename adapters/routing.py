@@ -19,19 +19,26 @@ from typing import TypeVar
 from urllib.parse import unquote_to_bytes
 
 from ..api.errors import AlreadyExists, InvalidArgument
-from ..api.handler import Handler, Middleware
+from ..api.handler import AnyHandler, Handler, Middleware
+from .coroutine_handlers import CoroutineHandler, adapt
 
-H = TypeVar("H", bound=Handler)
+H = TypeVar("H", bound=AnyHandler)
 
 _NO_PARAMS: Mapping[str, str] = MappingProxyType({})
 _Shape = tuple[str | None, ...]
 
 
-def compose(handler: Handler, middleware: Sequence[Middleware]) -> Handler:
-    """Return the handler wrapped in the middleware; the first one listed is the outermost."""
+def compose(handler: AnyHandler, middleware: Sequence[Middleware]) -> Handler:
+    """Return the handler wrapped in the middleware; the first one listed is the outermost. Errors as ``adapt``.
+
+    A coroutine handler is wrapped as well, and stays one: its connection has to know it, to start it."""
+    inner = outer = adapt(handler)
     for wrap in reversed(middleware):
-        handler = wrap(handler)
-    return handler
+        outer = wrap(outer)
+    if isinstance(inner, CoroutineHandler):
+        inner.outer = outer
+        return inner
+    return outer
 
 
 class _Route:

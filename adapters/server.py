@@ -112,7 +112,8 @@ class Server(ServerParts, Host):
             try:
                 settings = ConnectionSettings.from_config(config)
                 traffic = Traffic(self.metrics)
-                hub = Hub(reactor, self.pool, settings, config.read_buffer_bytes, traffic, self._on_error)
+                read_bytes = config.read_buffer_bytes
+                hub = Hub(reactor, self.pool, settings, read_bytes, traffic, self._on_error, self.executor)
                 door = self._make_door(hub, config)
                 listener = listen(self._registry, config, self._tls)
                 self._acceptors = [Acceptor(hub, listener, door.admit)]
@@ -282,7 +283,7 @@ class Server(ServerParts, Host):
         """The time is up: drop who is left."""
         self._drained = False
         for connection in tuple(self._running_hub().connections):
-            connection.finish(TimedOut("the server shut down and did not wait any longer"))
+            connection.drop(TimedOut("the server shut down and did not wait any longer"))
 
     def _stop_if_empty(self) -> None:
         hub = self._running_hub()
@@ -307,7 +308,7 @@ class Server(ServerParts, Host):
         """Let go of everything, after a shutdown or after the loop was interrupted."""
         self._close_listeners()
         for connection in tuple(hub.connections):
-            connection.finish(TimedOut("the server's loop was interrupted"))
+            connection.drop(TimedOut("the server's loop was interrupted"))
         self._phase = _Phase.ENDED
         hub.close()
         hub.reactor.close()

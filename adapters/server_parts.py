@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Sequence
 
 from ..api.clock import Clock
+from ..api.executor import Executor
 from ..api.extension import ExtensionFactory
 from ..api.handler import Middleware
 from ..api.poller import Poller
@@ -21,7 +22,6 @@ from ..control.probes import ProbeRegistry
 from ..control.registry import ConfigControl
 from ..internal.clock import SystemClock
 from ..internal.faults import ErrorHook, log_error
-from ..internal.late_executor import LateExecutor
 from ..pool.buffer_pool import SlabBufferPool
 from ..session.context import ValueContext
 from ..session.store import ShardedSessions
@@ -45,7 +45,7 @@ class ServerParts(Application):
     """Where the server's thread runs and its memory lies."""
     pool: SlabBufferPool
     """Where payload memory comes from."""
-    executor: LateExecutor
+    executor: Executor
     """Threads for what blocks or computes, near that memory; they start with the first task."""
     context: ValueContext
     """Values of the server; what is propagated here is in the context of every session begun later."""
@@ -70,6 +70,7 @@ class ServerParts(Application):
         clock: Clock | None = None,
         poller: Callable[[], Poller] | None = None,
         machine: Machine | None = None,
+        executor: Executor | None = None,
         tracer: Tracer | None = None,
         on_error: ErrorHook = log_error,
         **settings: object,
@@ -80,7 +81,8 @@ class ServerParts(Application):
         the paths of certificate and key. ``settings`` are fields of ``ServerConfig`` and replace those of
         ``config``. ``extensions`` are accepted where a client offers them, whatever the configuration becomes.
         ``tracer`` gets a span per connection, ``on_error`` what handlers and hooks raise. ``registry``, ``clock``,
-        ``poller`` (a function that makes one) and ``machine`` are seams for other transports, time and hardware.
+        ``poller`` (a function that makes one), ``machine`` and ``executor`` are seams for other transports, time,
+        hardware and threads; the server owns what it is given.
         Raises ``InvalidArgument`` naming every setting that is unknown or wrong, and for an extension that is there
         twice; for ``node`` and ``cpu`` as ``Placement``.
         """
@@ -98,7 +100,7 @@ class ServerParts(Application):
         self._spans = None if tracer is None else ConnectionSpans(tracer)
         self.placement = Placement(self.config, machine)
         self.pool = self.placement.make_pool(self.config)
-        self.executor = self.placement.make_executor(self.config, on_error)
+        self.executor = self.placement.make_executor(self.config, on_error) if executor is None else executor
         self.context = ValueContext(self._clock)
         self.sessions = ShardedSessions(self._clock, contexts=InheritingContexts(self.context))
         self.metrics = MetricsRegistry()

@@ -25,6 +25,9 @@ from ..transport.outgoing import JOIN_BELOW_BYTES
 from ..transport.stream import NO_SIGNAL, NOT_NOW
 from .hub import Hub
 
+_PEER_IS_SLOW = 1
+_HANDLER_IS_SLOW = 2
+
 
 class Wire(Timed):
     """Base of connections. Thread rules: the reactor's thread."""
@@ -61,8 +64,8 @@ class Wire(Timed):
         self._dirty = False
         # Whether the peer may still send; false from the end of its stream on.
         self._reading = True
-        # Whether we have stopped to read because the peer does not.
-        self._paused = False
+        # Why we have stopped to read, if we have: ``_PEER_IS_SLOW``, ``_HANDLER_IS_SLOW``, or both.
+        self._paused = 0
         self._interest: Interest = READABLE | transport.interest
         hub.reactor.register(transport.handle, self._interest, self._on_ready)
 
@@ -170,19 +173,46 @@ class Wire(Timed):
             return
         transport = self._transport
         self._pending_bytes = pending_bytes = transport.pending_bytes
-        if self._paused:
+        if self._paused & _PEER_IS_SLOW:
             if pending_bytes <= self._settings.low_water_bytes:
-                self._paused = False
-                if transport.buffered:
-                    self._hub.reactor.at_turn_end(self._read_on)
+                self._paused &= ~_PEER_IS_SLOW
+                self._unpaused()
+                self._hub.drained(self)
         elif pending_bytes > self._settings.high_water_bytes:
-            self._paused = True
+            self._paused |= _PEER_IS_SLOW
         interest = transport.interest
         if self._reading and not self._paused:
             interest |= READABLE
         if interest != self._interest:
             self._interest = interest
             self._hub.reactor.modify(transport.handle, interest)
+
+    def hold_back(self, stalled: bool) -> None:
+        """Stop to read because the handler does not keep up, or go on. Idempotent. A connection that closes is
+        always read: nothing of it is given to a handler any more."""
+        if stalled and self._open() and not self._paused & _HANDLER_IS_SLOW:
+            self._paused |= _HANDLER_IS_SLOW
+            self._settle()
+        elif not stalled and self._paused & _HANDLER_IS_SLOW:
+            self._paused &= ~_HANDLER_IS_SLOW
+            if not self._closed():
+                self._unpaused()
+                self._settle()
+
+    @property
+    def held_back(self) -> bool:
+        """Whether the handler does not keep up, so that the peer is not read."""
+        return self._paused & _HANDLER_IS_SLOW != 0
+
+    @property
+    def peer_is_slow(self) -> bool:
+        """Whether more than the high-water mark was pending, and has not fallen to the low one yet."""
+        return self._paused & _PEER_IS_SLOW != 0
+
+    def _unpaused(self) -> None:
+        """A reason not to read has gone."""
+        if not self._paused and self._transport.buffered:
+            self._hub.reactor.at_turn_end(self._read_on)
 
     def _on_ready(self, readiness: Readiness) -> None:
         """Called by the reactor."""
@@ -204,7 +234,7 @@ class Wire(Timed):
 
     def _read_on(self) -> None:
         """Read what no poller will announce, if the connection still wants it."""
-        if not self._closed() and self._reading:
+        if not self._closed() and self._reading and not self._paused:
             self._on_ready(READABLE)
 
     def _bare_socket(self) -> socket | None:
@@ -223,6 +253,10 @@ class Wire(Timed):
     @abstractmethod
     def _closed(self) -> bool:
         """Whether ``_release`` was called."""
+
+    @abstractmethod
+    def _open(self) -> bool:
+        """Whether messages may still be given to a handler."""
 
     @abstractmethod
     def _read(self) -> bool:

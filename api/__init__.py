@@ -86,8 +86,10 @@ from .extension import (
     ExtensionParameters,
 )
 from .handler import (
+    AnyHandler,
     CloseEvent,
     CloseHandler,
+    ConnectionCoroutine,
     Handler,
     Middleware,
     OpenEvent,
@@ -206,6 +208,7 @@ __all__ = [
     "Affinity",
     "AffinityState",
     "AlreadyExists",
+    "AnyHandler",
     "Availability",
     "BINARY",
     "Batch",
@@ -224,6 +227,7 @@ __all__ = [
     "CodecEvent",
     "ConnectOptions",
     "Connection",
+    "ConnectionCoroutine",
     "ConnectionLost",
     "Context",
     "ContextFactory",

@@ -6,7 +6,7 @@ thread; the two calls that other threads need are ``post`` on the reactor and no
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from typing import Protocol, TypeAlias
 
 from .http import Request
@@ -90,6 +90,24 @@ class Connection(Protocol):
         UTF-8, and ``ResourceExhausted`` when ``pending_bytes`` would pass the connection's send limit: nothing
         was queued then.
         """
+
+    def drain(self) -> Awaitable[None]:
+        """Await this in a coroutine handler, of this connection or another one, to send no faster than the peer
+        reads: above ``high_water_bytes`` it waits until ``pending_bytes`` are at most ``low_water_bytes``.
+
+        Raises ``TransportClosed``, at the ``await``, once closing has begun.
+        """
+
+    def receive(self, timeout_s: float | None = None) -> Awaitable[Message]:
+        """Await this in the coroutine handler of this connection for the next message; the one before ends.
+
+        Raises ``TransportClosed`` at the ``await`` once the connection has closed and no message waits, and
+        ``TimedOut`` when none came within ``timeout_s`` (0 or more, else ``InvalidArgument``).
+        """
+
+    def __aiter__(self) -> AsyncIterator[Message]:
+        """Iterate over the messages, in the coroutine handler of this connection, until it has closed. A message
+        is valid until the next one is asked for."""
 
     def ping(self, payload: ReadableMemory = b"") -> None:
         """Send a ping, 0 to 125 bytes (else ``InvalidArgument``).

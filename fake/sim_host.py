@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Final, TypedDict
+from typing import TYPE_CHECKING, Final, TypedDict, TypeVar
 
 from ..api.errors import (
     AlreadyExists,
@@ -19,15 +19,17 @@ from ..api.errors import (
     NotSupported,
     TransportClosed,
 )
+from ..api.executor import Executor
 from ..api.poller import READABLE, Poller, Readiness
 from ..api.registry import Availability, ConnectOptions, ListenOptions
 from ..api.transport import Address, Features, TcpAddress, Transport
 from ..api.types import Handle
 from ..transport.registry import Registry
 from .clock import VirtualClock
+from .executor import FakeExecutor, FakeTask
 from .sim_poller import WorldPoller
 from .sim_transport import FEATURES, SimTransport
-from .world import Watcher
+from .world import Watcher, World
 
 if TYPE_CHECKING:
     from .network import SimNetwork
@@ -38,12 +40,36 @@ OWN_NAMES: Final = frozenset({"", "127.0.0.1", "0.0.0.0", "::", "::1", "localhos
 _FIRST_PORT: Final = 49_152  # RFC 6335 §6: dynamic ports
 
 
+T = TypeVar("T")
+
+
 class Seams(TypedDict):
     """The constructor arguments that put a ``Server`` or a ``Client`` onto a host."""
 
     registry: Registry
     clock: VirtualClock
     poller: Callable[[], Poller]
+    executor: Executor
+
+
+class SimExecutor(FakeExecutor):
+    """Workers of a host: what is submitted is done at once in virtual time, but never within the call."""
+
+    __slots__ = ("_world",)
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world.clock)
+        self._world = world
+
+    def submit(self, function: Callable[[], T], /) -> FakeTask[T]:
+        """Queue a function; errors as ``FakeExecutor.submit``."""
+        task = super().submit(function)
+        self._world.at(self._world.clock.now_ns(), self._work)
+        return task
+
+    def _work(self, argument: object) -> None:
+        self.run_next()
+        self._world.look_around()  # whoever waits for the result has it in its timers now
 
 
 class SimListener:
@@ -132,8 +158,13 @@ class SimHost:
 
     @property
     def seams(self) -> Seams:
-        """``registry``, ``clock`` and ``poller`` for a ``Server`` or ``Client`` on this host."""
-        return {"registry": self.registry, "clock": self.network.clock, "poller": self.poller}
+        """``registry``, ``clock``, ``poller`` and ``executor`` for a ``Server`` or ``Client`` on this host."""
+        return {
+            "registry": self.registry,
+            "clock": self.network.clock,
+            "poller": self.poller,
+            "executor": SimExecutor(self.network.world),
+        }
 
     def poller(self) -> WorldPoller:
         """Make a poller for a reactor on this host."""

@@ -135,7 +135,7 @@ class World:
         ``limit_ns`` of virtual time have passed.
         """
         end_ns = None if limit_ns is None else self.clock.now_ns() + limit_ns
-        self._look_around()
+        self.look_around()
         if not self._go_on(condition, end_ns):
             raise self._deadlock() if end_ns is None else InvalidState(
                 f"it did not come to pass in time: {self._who_waits()}", limit_ns=limit_ns
@@ -145,13 +145,18 @@ class World:
         """Let ``duration_ns`` (0 or more, else ``InvalidArgument``) pass, with all that happens meanwhile."""
         if duration_ns < 0:
             raise InvalidArgument("time never goes back", duration_ns=duration_ns)
-        self._look_around()
+        self.look_around()
         self._go_on(lambda: False, self.clock.now_ns() + duration_ns)
 
     def settle(self) -> None:
         """Let the world go on until nothing is on its way and nobody is ready; timers are not waited for."""
-        self._look_around()
+        self.look_around()
         self._go_on(lambda: not self._events and not self._ready, None)
+
+    def look_around(self) -> None:
+        """Let everybody look whether there is something to do."""
+        for watcher in self._turns:
+            self.mark(watcher)
 
     def trace(self, line: bytes) -> None:
         """Add a line to the digest of what happened."""
@@ -219,7 +224,7 @@ class World:
         if not self._events and not self._looked_around and self._turns:
             # Before a long time passes: work that came without a wake-up (a post on this very thread).
             self._looked_around = True
-            self._look_around()
+            self.look_around()
             return True
         moments = [heap[0][0] for heap in (self._events, deadlines) if heap]
         now_ns = self.clock.now_ns()
@@ -236,11 +241,6 @@ class World:
                 watcher.deadline_ns = None
                 self.mark(watcher)
         return True
-
-    def _look_around(self) -> None:
-        """Let everybody look whether there is something to do."""
-        for watcher in self._turns:
-            self.mark(watcher)
 
     def _deadlock(self) -> InvalidState:
         return InvalidState(f"deadlock: nothing is ready, on its way or due; {self._who_waits()}")

@@ -2,6 +2,7 @@
 
 from .affinity import SystemAffinity
 from .clock import SystemClock
+from .coroutines import Routine, Runner, Wait, in_worker, sleep
 from .cpu_list import format_cpu_list, parse_cpu_list
 from .current_node import CurrentNode
 from .deadlines import Deadline, DeadlineWheel, Timed
@@ -34,6 +35,8 @@ __all__ = [
     "Policy",
     "PollPoller",
     "PollReactor",
+    "Routine",
+    "Runner",
     "SelectorPoller",
     "SysTopology",
     "SystemAffinity",
@@ -42,13 +45,16 @@ __all__ = [
     "Timed",
     "Timer",
     "TimerScheduler",
+    "Wait",
     "Wakeup",
     "WorkerExecutor",
     "WorkerTask",
     "available_pollers",
     "default_poller",
     "format_cpu_list",
+    "in_worker",
     "log_error",
     "parse_cpu_list",
+    "sleep",
     "system_numa_calls",
 ]

@@ -27,9 +27,9 @@ from ..api.transport import Sendable
 class WireMessage:
     """One complete message off the wire; implements ``api.Message``, whose contract holds here.
 
-    ``expire``, ``sendable``, ``memory`` and ``tokens`` are for the library. Make one with ``memory`` (``bytes``, or a
-    read-only view that is shared; then ``pool`` is where a ``retain`` copies to), or with ``buffer``, whose count it
-    takes over. ``length`` in bytes.
+    ``expire``, ``own``, ``sendable``, ``memory`` and ``tokens`` are for the library. Make one with ``memory``
+    (``bytes``, or a read-only view that is shared; then ``pool`` is where a ``retain`` copies to), or with ``buffer``,
+    whose count it takes over. ``length`` in bytes.
     """
 
     __slots__ = ("_borrowed", "_buffer", "_pool", "kind", "memory", "size_bytes", "tokens")
@@ -87,6 +87,12 @@ class WireMessage:
             self.tokens = []
         self.tokens.append(None)
         return self
+
+    def own(self) -> None:
+        """For the library: copy a shared message into memory of its own, so that views of it stay what they are."""
+        memory = self.memory
+        if type(memory) is memoryview:
+            self.memory = bytes(memory)
 
     def release(self) -> None:
         """Give back what one ``retain`` took."""

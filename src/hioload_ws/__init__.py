@@ -6,10 +6,11 @@ interfaces and errors, ``hioload_ws.fake`` the stand-ins for tests, and each roo
 
 __version__ = "0.1.0"
 
-from .adapters import BlockingConnection, Client, Proxy, Server, connect
+from .adapters import BlockingConnection, Client, Proxy, Server, blocking, connect
 from .api import (
     BINARY,
     TEXT,
+    Cancelled,
     CloseEvent,
     Connection,
     ConnectionLost,
@@ -26,11 +27,13 @@ from .api import (
     TransportClosed,
 )
 from .control import ServerConfig
+from .internal import in_worker, sleep
 
 __all__ = [
     "BINARY",
     "TEXT",
     "BlockingConnection",
+    "Cancelled",
     "Client",
     "CloseEvent",
     "Connection",
@@ -50,5 +53,8 @@ __all__ = [
     "TimedOut",
     "TransportClosed",
     "__version__",
+    "blocking",
     "connect",
+    "in_worker",
+    "sleep",
 ]

@@ -19,6 +19,7 @@ from hioload_ws.api import CloseEvent, CodecEvent, Connection, Handler, Handshak
 from hioload_ws.control import ServerConfig
 from hioload_ws.control.metrics import MetricsRegistry
 from hioload_ws.fake.clock import VirtualClock
+from hioload_ws.fake.executor import FakeExecutor
 from hioload_ws.fake.poller import ScriptedPoller
 from hioload_ws.fake.transport import ScriptedTransport
 from hioload_ws.internal.reactor import PollReactor
@@ -129,6 +130,7 @@ class Bench:
         self.poller = ScriptedPoller(self.clock)
         self.errors: list[BaseException] = []
         self.reactor = PollReactor(self.poller, self.clock, on_error=self._note)
+        self.executor = FakeExecutor(self.clock, on_error=self._note)
         self.pool = SlabBufferPool(leaks="advanced")
         self.peer_pool = SlabBufferPool(leaks="advanced")
         self.config = ServerConfig.from_mapping(settings)
@@ -141,6 +143,7 @@ class Bench:
             self.config.read_buffer_bytes,
             self.traffic,
             self._note,
+            self.executor,
         )
         self.host = RecordingHost(Role.SERVER)
         self.router = Router()
@@ -204,7 +207,7 @@ class Bench:
     def close(self) -> None:
         """Release everything and assert that nothing is left."""
         for connection in tuple(self.hub.connections):
-            connection.finish()
+            connection.drop()
         self.hub.close()
         self.reactor.close()
         assert self.pool.stats().in_use_count == 0, self.pool.leaks()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from hioload_ws.adapters.conversation import MAX_WAITING
 from hioload_ws.api import (
     BINARY,
     TEXT,
@@ -18,6 +19,7 @@ from hioload_ws.api import (
 )
 from hioload_ws.fake.connection import FakeConnection
 from hioload_ws.fake.message import fake_message
+from hioload_ws.internal.coroutines import in_worker, sleep
 
 
 def echo(connection: Connection, message: Message) -> None:
@@ -119,3 +121,86 @@ def test_a_peer_that_vanishes_and_a_session_that_is_cancelled_close_too() -> Non
     assert cancelled.close_code == 1001
     assert (gone.close_sent, cancelled.close_sent) == (None, (1001, "session cancelled"))
     assert gone.status is cancelled.status is SessionStatus.CLOSED
+
+
+async def greet(connection: Connection) -> None:
+    await sleep(1)
+    connection.send("hello")
+    async for message in connection:
+        connection.send(await in_worker(message.text.upper))
+        await sleep(1)
+
+
+def test_a_coroutine_handler_runs_in_virtual_time() -> None:
+    connection = FakeConnection()
+    connection.begin(greet)
+    connection.advance(0.9)
+    assert connection.sent == []
+    connection.advance(0.1)
+    assert connection.sent == ["hello"]
+    connection.arrive("a")
+    assert connection.sent == ["hello", "A"]
+    for _ in range(MAX_WAITING):
+        connection.arrive("b")
+    assert (connection.held_back, connection.sent[2:]) == (True, [])
+    connection.advance(MAX_WAITING)
+    assert (connection.held_back, connection.sent[2:]) == (False, ["B"] * MAX_WAITING)
+    connection.peer_closes()
+    connection.advance(20)
+    assert connection.close_code == 1000
+    assert connection.conversation is not None
+    assert connection.conversation.ended
+    connection.pool.check_leaks()
+
+
+def test_what_a_coroutine_raises_comes_to_the_test() -> None:
+    async def fail(connection: Connection, message: Message) -> None:
+        await sleep(1)
+        raise ZeroDivisionError
+
+    connection = FakeConnection()
+    connection.deliver(fail, "x")
+    with pytest.raises(ZeroDivisionError):
+        connection.advance(1)
+    assert connection.close_sent == (1011, "internal error")
+    connection.deliver(fail, "too late")
+    connection.pool.check_leaks()
+
+
+def test_a_session_that_is_cancelled_ends_the_coroutine_and_closes_what_waits() -> None:
+    connection = FakeConnection(patience_s=3)
+    with pytest.raises(InvalidState):
+        connection.arrive("for nobody")
+    connection.begin(greet)
+    connection.arrive("waits")
+    connection.session.cancel()
+    assert (connection.close_code, connection.close_reason) == (1001, "session cancelled")
+    connection.advance(3)
+    assert connection.conversation is not None
+    assert connection.conversation.ended
+    connection = FakeConnection()
+    connection.begin(greet)
+    connection.arrive("waits")
+    connection.close()
+    connection.peer_vanishes()
+    assert connection.close_code == 1006
+
+
+def test_a_coroutine_that_sends_too_much_waits_for_its_peer() -> None:
+    async def pour(connection: Connection) -> None:
+        for _ in range(4):
+            connection.send(b"12345678")
+            await connection.drain()
+
+    connection = FakeConnection(high_water_bytes=10, peer_reads=False)
+    connection.begin(pour)
+    assert connection.pending_bytes == 16
+    assert connection.take_bytes() == 16
+    assert connection.take_bytes() == 16
+    assert connection.close_sent == (1000, "")
+
+    connection = FakeConnection(high_water_bytes=10, peer_reads=False)
+    connection.begin(pour)
+    connection.peer_vanishes()
+    assert connection.conversation is not None
+    assert connection.conversation.ended

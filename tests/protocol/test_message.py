@@ -196,3 +196,21 @@ def test_any_order_of_calls_keeps_the_counts(memory: str, steps: list[str]) -> N
             message.release()
         message.expire()
         assert pool.stats().in_use_count == 0
+
+
+@pytest.mark.parametrize("memory", KINDS)
+def test_an_owned_message_and_views_of_it_do_not_see_the_shared_memory_change(
+    memory: str, pool: SlabBufferPool
+) -> None:
+    shared = bytearray(PAYLOAD)
+    message = make(memory, pool)
+    if memory == "shared":
+        message = WireMessage(TEXT, memoryview(shared).toreadonly(), len(shared), pool)
+    message.own()
+    view = message.data
+    shared[:] = bytes(len(shared))
+    assert view == PAYLOAD
+    del view
+    message.expire()
+    with pytest.raises(UseAfterRelease):
+        message.copy()
