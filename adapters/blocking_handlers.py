@@ -34,7 +34,7 @@ _MAX_PING_BYTES = 125  # RFC 6455 §5.5
 
 
 class PostingConnection:
-    """Stands in for a connection on a worker's thread. Implements ``api.connection.Connection``, but for what is
+    """Stands in for a connection on a worker's thread. It has all of ``api.connection.Connection`` but for what is
     awaited: a blocking handler gets its messages one by one.
 
     Thread rules: one thread other than the reactor's. What was sent leaves soon; whether the connection is open is
