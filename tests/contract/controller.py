@@ -156,6 +156,11 @@ class Controller:
         self.switched: Callable[[Switch], object] = lambda switch: None
         """Called with each switch."""
 
+    @property
+    def is_over(self) -> bool:
+        """Whether the run has failed: what threads do on their way home tells nothing."""
+        return self._fault is not None
+
     def own_task(self) -> Task | None:
         """Return the task of the calling thread, ``None`` for one that is not under control."""
         return self._by_ident.get(_thread.get_ident())

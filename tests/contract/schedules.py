@@ -93,7 +93,7 @@ class Play(Generic[S]):
         self._scene = scene
         self._steps = steps
         self._events: list[Call | Switch] = []
-        self._recorder = Recorder(self._events.append)
+        self._recorder = Recorder(self._note)
         self.controller = Controller(strategy, threads)
         self.controller.switched = self._events.append
 
@@ -128,11 +128,17 @@ class Play(Generic[S]):
         controller.is_free = False
         self._scene.finish(subject, self._recorder)
 
+    def _note(self, call: Call) -> None:
+        if not self.controller.is_over:
+            self._events.append(call)
+
     def _bound(self, body: Body[S], subject: S) -> Callable[[], object]:
         return lambda: body(subject, self._recorder)
 
     def _adopt(self, name: str, body: Callable[[], object]) -> Task:
-        return self.controller.spawn(name, self._stepped(body))
+        # The numbers that Python gives to threads without a name are different each time.
+        called = f"its thread {len(self.controller.tasks)}" if name.startswith("Thread-") else name
+        return self.controller.spawn(called, self._stepped(body))
 
     def _stepped(self, body: Callable[[], object]) -> Callable[[], object]:
         """Return the body, with a point before each step that may matter."""

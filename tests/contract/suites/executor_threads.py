@@ -13,10 +13,12 @@ from functools import partial
 from typing import Final
 
 from ...api.errors import Cancelled, Closed
-from ...api.executor import Task
+from ...api.executor import Executor, Task
 from ..interleave import interruptions
 from ..requirement import must, requirement, should
+from ..schedules import explore
 from ..trial import Trial
+from . import executor_history
 from .executor_crew import Crew, CrewContract, Gate
 
 _must, _should = (partial(level, capability="threads") for level in (must, should))
@@ -31,10 +33,14 @@ THREADS = (
     _must("EXE-27", "Several threads that wait for one result all get it.", "EXE-01"),
     _must("EXE-28", "shutdown with a time-out answers False while a task runs; called again, it waits on.", "EXE-15"),
     _should("EXE-29", "When shutdown has answered True, no thread of the executor is left.", "EXE-15"),
+    _must("EXE-30", "Whatever the schedule, each task runs once or is cancelled, and the books agree.", "EXE-15"),
 )
 
 MEETING_SECONDS: Final = 0.005
 """How long the other thread may take for what happens by itself, while the first is held."""
+
+SCHEDULES: Final = 30
+"""Of each scene, in a quick run."""
 
 
 class ThreadsContract(CrewContract, name="executor-threads", requirements=()):
@@ -184,6 +190,15 @@ class ThreadsContract(CrewContract, name="executor-threads", requirements=()):
         crew.executor.shutdown()
         left = [thread.name for thread in threading.enumerate() if thread not in before]
         trial.equal(left, [], "the threads that were not there before")
+
+    @requirement("EXE-30")
+    def any_schedule(self, trial: Trial) -> None:
+        def make(worker_count: int) -> Executor:
+            made = trial.make(self.make, worker_count=worker_count, queue_capacity=8)
+            return made[0] if isinstance(made, tuple) else made
+
+        for scene in executor_history.scenes(make):
+            explore(trial, scene, executor_history.judge(trial), quick=SCHEDULES)
 
 
 def _submit(crew: Crew, ran: list[str], name: str) -> Task[object]:
