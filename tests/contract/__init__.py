@@ -7,6 +7,7 @@ from .suite import Contract
 from .suites.affinity import AffinityContract
 from .suites.executor import ExecutorContract
 from .suites.poller import PollerContract
+from .suites.reactor import ReactorContract
 from .suites.ring import MpmcRingContract, RingContract
 from .suites.transport import TransportContract
 from .trial import Trial
@@ -21,6 +22,7 @@ __all__ = [
     "MpmcRingContract",
     "Outcome",
     "PollerContract",
+    "ReactorContract",
     "Report",
     "Requirement",
     "RingContract",
