@@ -30,8 +30,9 @@ from ..api.message import BINARY, TEXT, MessageKind
 from ..api.session import Session, SessionStatus
 from ..api.transport import Sendable, Transport
 from ..api.types import ReadableMemory
-from ..protocol.masks import SHORT_BYTES
 from ..protocol.codec import WebSocketCodec
+from ..protocol.common_codec import CommonCodec
+from ..protocol.masks import SHORT_BYTES
 from ..protocol.message import WireMessage
 from .coroutine_handlers import CoroutineHandler
 from .hub import Hub
@@ -160,6 +161,8 @@ class WebSocketConnection(Inbound):
         if self._opening is not None:
             self.finish(ConnectionLost("closed before the opening handshake was done"))
         elif self._status is _ACTIVE:
+            if isinstance(self.codec, CommonCodec):
+                self.codec = self.codec.split()  # which then knows that we have closed
             parts = self.codec.encode_close(code, reason)
             self._close_reason = reason
             self._queue(parts)
@@ -201,7 +204,7 @@ class WebSocketConnection(Inbound):
         if isinstance(self._handler, CoroutineHandler) and self._status is _ACTIVE:
             self._handler = self._handler.attach(self)
         if leftover and self._status is not _CLOSED:
-            self._process(self.codec.receive(memoryview(bytearray(leftover))))
+            self._receive(memoryview(bytearray(leftover)))
 
     def _check_open(self) -> None:
         self._hub.check_thread()
@@ -240,7 +243,8 @@ class WebSocketConnection(Inbound):
         self.close(_INTERNAL_ERROR, "internal error")
 
     def _close_codec(self) -> None:
-        self.codec.close()
+        if not isinstance(self.codec, CommonCodec):
+            self.codec.close()
 
     def _gone(self, error: HioloadError | None) -> None:
         event = None

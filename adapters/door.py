@@ -20,6 +20,7 @@ from ..api.handler import Handler
 from ..api.http import Request, Response
 from ..api.transport import Transport
 from ..protocol.codec import WebSocketCodec
+from ..protocol.common_codec import CommonCodec
 from ..protocol.familiar import FamiliarHeads, KeptHead
 from ..protocol.handshake_config import HandshakeConfig
 from ..protocol.server_handshake import ServerHandshake, failure_response
@@ -107,6 +108,7 @@ class Door:
 
     __slots__ = (
         "_agreements",
+        "_common",
         "_handshake_config",
         "_hooks",
         "_host",
@@ -134,6 +136,7 @@ class Door:
         self.desk = desk
         self.max_connections = max_connections
         self.handshake_config = handshake_config
+        self._common: CommonCodec | None = None
         self._host = host
         self._hooks = hooks
         self._refusal_count = 0
@@ -199,15 +202,22 @@ class Door:
         return found
 
     def codec(self, handshake: ServerHandshake) -> WebSocketCodec:
-        """Return the codec for an accepted handshake."""
+        """Return the codec for an accepted handshake: the common one, unless extensions were agreed."""
         hub = self.hub
-        return WebSocketCodec(
-            Role.SERVER,
-            limits=hub.settings.limits,
-            pool=hub.pool,
-            mask_key=hub.mask_key,
-            extensions=handshake.extensions,
-        )
+        limits = hub.settings.limits
+        if handshake.extensions:
+            return WebSocketCodec(
+                Role.SERVER,
+                limits=limits,
+                pool=hub.pool,
+                mask_key=hub.mask_key,
+                extensions=handshake.extensions,
+            )
+        common = self._common
+        if common is None or common.limits is not limits:
+            common = CommonCodec(Role.SERVER, limits=limits, pool=hub.pool, mask_key=hub.mask_key)
+            self._common = common
+        return common
 
     def leave(self, is_full: bool) -> None:
         """A connection that was refused for lack of room got its answer, or went."""

@@ -20,6 +20,7 @@ from ..api.poller import READABLE, Readiness
 from ..api.session import SessionStatus
 from ..api.transport import END_OF_STREAM
 from ..protocol.codec import WebSocketCodec
+from ..protocol.common_codec import CommonCodec, SplitCodec
 from ..protocol.message import WireMessage
 from ..protocol.receiver import DIRECT_BYTES
 from ..transport.stream import NOT_NOW
@@ -44,7 +45,7 @@ class Inbound(Conversing):
     _lent: bool
     """Whether the batch refers to memory that the running handler has lent us until it returns."""
     codec: WebSocketCodec
-    """The protocol; there from ``open`` on."""
+    """The protocol; there from ``open`` on. It may be one that is shared: see ``_part_from_common``."""
 
     def _on_ready(self, readiness: Readiness) -> None:
         """Called by the reactor: the express road. ``Wire._on_ready`` with ``_read`` is the clear one, which
@@ -114,10 +115,10 @@ class Inbound(Conversing):
 
     def _read_frames(self) -> bool:
         transport = self._transport
-        receiver = self.codec.receiver
         left_bytes = READ_BUDGET_BYTES
         drained = False
         while True:
+            receiver = self.codec.receiver
             target = receiver.direct_target() if receiver.left_bytes >= DIRECT_BYTES else None
             slab = self._hub.slab
             count_bytes = transport.recv_into(slab if target is None else target)
@@ -128,7 +129,9 @@ class Inbound(Conversing):
                     self._process(receiver.receive_direct(count_bytes))
             elif count_bytes == END_OF_STREAM:
                 self._reading = False
-                self._process(receiver.receive_end())
+                events = receiver.receive_end()
+                self._part_from_common()
+                self._process(events)
             # What is queued may refer to the slab: it leaves before the slab is filled again.
             self.flush()
             if count_bytes <= 0 or self._ending or self._paused or self._status is _CLOSED:
@@ -143,13 +146,38 @@ class Inbound(Conversing):
 
     def _take(self, data: memoryview, count_bytes: int) -> None:
         """Handle what was read: runs of equal short messages as long as there are any, then the rest."""
-        receiver = self.codec.receiver
+        # The codec is asked for each time: a handler may have closed the connection, which then has its own.
         position = 0
-        while (run := receiver.take_run(data, position, count_bytes)) is not None:
+        while (run := self.codec.receiver.take_run(data, position, count_bytes)) is not None:
             kind, payloads, position = run
             self._deliver_run(kind, payloads)
         if position < count_bytes:
-            self._process(receiver.receive(data[position:count_bytes]))
+            self._receive(data[position:count_bytes])
+
+    def _receive(self, data: memoryview) -> None:
+        """The long road: let the codec take all of ``data``, and handle what it completes."""
+        receiver = self.codec.receiver
+        events = receiver.receive(data)
+        if not receiver.resting:
+            self._part_from_common()
+        self._process(events)
+
+    def _part_from_common(self) -> None:
+        """Something is under way, or over, that the codec of all connections can't remember for one of them. To be
+        called before anything else may use that codec (see ``protocol/common_codec.py``)."""
+        codec = self.codec
+        if isinstance(codec, CommonCodec):
+            if codec.receiver.open:
+                self.codec = codec.split()
+            else:
+                codec.renew()  # What it knew is in the events by now, the last of which ends this connection.
+
+    def _rest(self) -> None:
+        """Give up a codec of our own that has nothing to remember any more."""
+        codec = self.codec
+        if isinstance(codec, SplitCodec) and codec.rests:
+            self.codec = codec.common
+            codec.close()
 
     def _deliver_run(self, kind: MessageKind, payloads: list[bytes]) -> None:
         """Give messages of one kind and length to the handler; as ``_process`` does with each of them."""
@@ -228,18 +256,24 @@ class Inbound(Conversing):
         elif isinstance(event, CloseReceived):
             self._close_code = event.code
             self._close_reason = event.reason or self._close_reason
-            self._queue(self.codec.answer(event))
-            self._end()
+            self._answer_last(event)
         elif isinstance(event, ViolationDetected):
             self._error = event.error
             self._close_code = event.error.close_code
             self._close_reason = event.error.message
-            self._queue(self.codec.answer(event))
-            self._end()
+            self._answer_last(event)
         else:
             # The stream ended without a close frame. The peer may still read what we have for it.
             self._error = ConnectionLost("the peer hung up without a close frame")
             self._end()
+
+    def _answer_last(self, event: CodecEvent) -> None:
+        """Answer what ends the connection, and end it."""
+        codec = self.codec
+        self._queue(codec.answer(event))
+        if isinstance(codec, CommonCodec):
+            codec.renew()
+        self._end()
 
     @abstractmethod
     def _receive_opening(self, opening: Opening, data: memoryview) -> None:

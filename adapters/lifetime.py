@@ -210,6 +210,7 @@ class Lifetime(Wire):
 
     def _keep_alive(self) -> None:
         """Active: ping a silent peer, drop one that does not answer, close an idle connection."""
+        self._rest()
         settings = self._settings
         now_ns = self._hub.now_ns()
         if self.held_back:
@@ -264,6 +265,10 @@ class Lifetime(Wire):
     @abstractmethod
     def close(self, code: int = 1000, reason: str = "") -> None:
         """Start the closing handshake."""
+
+    @abstractmethod
+    def _rest(self) -> None:
+        """A moment in which memory may be given back that is not needed now."""
 
     @abstractmethod
     def _close_codec(self) -> None:

@@ -85,6 +85,15 @@ class Receiver(ShortRoad):
         self._key = b""  # its mask (b"": none),
         self._control = b""  # and what there is of a control frame's payload, unmasked
 
+    @property
+    def resting(self) -> bool:
+        """Whether this half is open, between two frames, with no message unfinished: as if it were new."""
+        return self._between
+
+    def reopen(self) -> None:
+        """After the half has closed: be as if it were new, for another connection."""
+        self.open = self._between = True
+
     def receive(self, data: memoryview) -> Sequence[CodecEvent]:
         """Take all of ``data`` and return the events that it completes."""
         if self._lent:

@@ -75,6 +75,15 @@ class Sender:
         """Whether no close frame was encoded yet."""
         return self._state != CLOSED
 
+    @property
+    def resting(self) -> bool:
+        """Whether this half is open and no message unfinished."""
+        return self._state == IDLE
+
+    def reopen(self) -> None:
+        """After the half has closed: be as if it were new, for another connection."""
+        self._enter(IDLE)
+
     def encode_message(
         self, kind: MessageKind, payload: Sendable, *, final: bool = True, first: bool = True
     ) -> Sequence[Sendable]:
