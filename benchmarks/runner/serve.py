@@ -64,6 +64,18 @@ def hioload() -> None:
     _run_ours(_callbacks(_ours()))
 
 
+def coroutines() -> None:
+    """Our server, with a coroutine per connection."""
+    app = _ours()
+
+    @app.route("/")
+    async def send_back(connection: Connection) -> None:
+        async for message in connection:
+            connection.send(message)
+
+    _run_ours(app)
+
+
 def no_ctypes() -> None:
     """The same, without the accelerator that needs ctypes."""
     _run_ours(_callbacks(_ours("off")))
@@ -225,6 +237,7 @@ def aiohttp() -> None:
 
 SERVERS: Final[Mapping[str, Callable[[], None]]] = {
     OURS: hioload,
+    COROUTINES: coroutines,
     NO_CTYPES: no_ctypes,
     RAW: raw,
     "websockets": websockets,

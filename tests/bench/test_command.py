@@ -111,7 +111,7 @@ def test_every_scenario_runs_on_our_server_and_on_a_peer(scenario: Scenario) -> 
         scenario.in_flight, scenario.size_bytes,
     )  # fmt: skip
     told: list[str] = []
-    servers = [name for name in ("hioload", "raw", "websockets") if name in scenario.servers]
+    servers = [name for name in ("hioload", "hioload-coroutines", "raw", "websockets") if name in scenario.servers]
     result = measure(small, servers, 1, 0.05, told.append)
     assert list(result.figures) == servers == told
     if scenario.unit == "bytes each":
