@@ -10,6 +10,7 @@ from .suites.poller import PollerContract
 from .suites.reactor import ReactorContract
 from .suites.ring import MpmcRingContract, RingContract
 from .suites.transport import TransportContract
+from .suites.transport_provider import TransportProviderContract
 from .suites.transport_registry import TransportRegistryContract
 from .trial import Trial
 
@@ -28,6 +29,7 @@ __all__ = [
     "Requirement",
     "RingContract",
     "TransportContract",
+    "TransportProviderContract",
     "TransportRegistryContract",
     "Trial",
     "Verdict",

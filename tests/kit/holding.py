@@ -6,6 +6,7 @@ from collections.abc import Collection
 
 from hioload_ws.contract import Contract, Outcome, check
 from hioload_ws.contract.engine import Factory
+from hioload_ws.contract.text import story
 
 
 def hold(
@@ -17,7 +18,8 @@ def hold(
     report = check(suite, make)
     left = {entry.requirement.id: entry for entry in report.entries if entry.outcome is not Outcome.PASS}
     wanted = {each.id for each in suite.requirements if each.capability in unsupported}
+    bad = [entry for id, entry in left.items() if id not in wanted and id not in warned]
+    assert not bad, "\n".join(story(report, entry) for entry in bad)
     assert {id for id, entry in left.items() if entry.outcome is Outcome.UNSUPPORTED} == wanted
     assert {id for id, entry in left.items() if entry.outcome is Outcome.WARN} == set(warned)
-    assert [entry for id, entry in left.items() if id not in wanted and id not in warned] == []
     assert report.conformant
