@@ -46,9 +46,11 @@ class Extension(Protocol):
     def encode(
         self, kind: MessageKind, payload: ReadableMemory, first: bool, final: bool
     ) -> tuple[ReadableMemory, int]:
-        """Transform the payload of one outgoing frame; return it with the reserved bits to set on it.
+        """Transform the payload of one outgoing frame; return it with the reserved bits to set on it: some of
+        ours, and only on the first frame of a message.
 
-        May return the payload it was given. ``kind`` is the message's, also on continuations.
+        The payload is not written to. May return the payload it was given. ``kind`` is the message's, also on
+        continuations.
         """
 
     def begin(self, kind: MessageKind, rsv_bits: int) -> bool:

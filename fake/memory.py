@@ -12,6 +12,7 @@ says. A fault script makes a node run out while the others have plenty.
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from types import MappingProxyType, TracebackType
 from typing import Final, Self
@@ -56,7 +57,7 @@ class _Lease:
 
 
 class FakeBuffer:
-    """One name of a lease; implements ``api.Buffer``. Thread rules: one thread."""
+    """One name of a lease; implements ``api.Buffer``. Any thread may retain and release."""
 
     __slots__ = ("_lease", "_own_count", "_start", "_stop")
 
@@ -109,25 +110,28 @@ class FakeBuffer:
         """Return a second name over a part, with a count of its own; contract as ``api.Buffer.slice``."""
         if not 0 <= start <= stop <= len(self):
             raise InvalidArgument("slice outside the buffer", start=start, stop=stop, length=len(self))
-        self._check("slice()")
-        self._lease.count += 1
+        with self._lease.pool.lock:
+            self._check("slice()")
+            self._lease.count += 1
         return FakeBuffer(self._lease, self._start + start, self._start + stop)
 
     def retain(self) -> Self:
         """Add one count. Raises ``UseAfterRelease``."""
-        self._check("retain()")
-        self._lease.count += 1
-        self._own_count += 1
+        with self._lease.pool.lock:
+            self._check("retain()")
+            self._lease.count += 1
+            self._own_count += 1
         return self
 
     def release(self) -> None:
         """Give one count back; the last one poisons the memory. Raises ``DoubleRelease``."""
-        if not self._own_count:
-            raise self._fault(DoubleRelease, "release() of a buffer without a count left")
-        self._own_count -= 1
-        self._lease.count -= 1
-        if not self._lease.count:
-            self._lease.pool._take_back(self._lease)
+        with self._lease.pool.lock:
+            if not self._own_count:
+                raise self._fault(DoubleRelease, "release() of a buffer without a count left")
+            self._own_count -= 1
+            self._lease.count -= 1
+            if not self._lease.count:
+                self._lease.pool._take_back(self._lease)
 
     def __enter__(self) -> Self:
         return self
@@ -146,19 +150,21 @@ class FakeBuffer:
 
 
 class FakeBufferPool:
-    """Memory of one made-up node; implements ``api.BufferPool``. Thread rules: one thread.
+    """Memory of one made-up node; implements ``api.BufferPool``. One thread, except for releasing: any.
 
     ``limit_bytes`` (``None``: none) bounds the capacity that is out. ``faults`` is applied at each ``acquire``,
     with ``node=``: ``exhaust`` refuses one, ``out_of_memory`` all from there on.
     """
 
-    __slots__ = ("_books", "_closed", "_empty", "_faults", "_leases", "_limit_bytes", "_refused_count", "node")
+    __slots__ = ("_books", "_closed", "_empty", "_faults", "_leases", "_limit_bytes", "_refused_count", "lock", "node")
 
     def __init__(
         self, node: NodeId = NodeId(0), *, limit_bytes: int | None = None, faults: Faults | None = None
     ) -> None:
         self.node = node
         """The node it stands for."""
+        self.lock = threading.RLock()
+        """For its buffers: held while counts and books change."""
         self._limit_bytes = limit_bytes
         self._faults = Faults() if faults is None else faults
         self._leases: dict[int, _Lease] = {}
@@ -177,7 +183,8 @@ class FakeBufferPool:
             for fault in self._faults.apply("acquire", node=self.node):
                 self._empty |= isinstance(fault, OutOfMemory) and fault.node == self.node
             capacity_bytes = _capacity(size_bytes)
-            in_use_bytes = sum(len(lease.memory) for lease in self._leases.values())
+            with self.lock:
+                in_use_bytes = sum(len(lease.memory) for lease in self._leases.values())
             if self._empty or in_use_bytes + capacity_bytes > (self._limit_bytes or sys.maxsize):
                 raise ResourceExhausted(
                     "no memory left for a buffer", size_bytes=size_bytes, node=self.node, limit_bytes=self._limit_bytes
@@ -185,10 +192,11 @@ class FakeBufferPool:
         except ResourceExhausted:
             self._refused_count += 1
             raise
-        lease_id = sum(acquired for acquired, _ in self._books.values()) + 1
-        lease = _Lease(self, lease_id, capacity_bytes, _caller())
-        self._leases[lease_id] = lease
-        self._books.setdefault(lease.class_bytes, [0, 0])[0] += 1
+        with self.lock:
+            lease_id = sum(acquired for acquired, _ in self._books.values()) + 1
+            lease = _Lease(self, lease_id, capacity_bytes, _caller())
+            self._leases[lease_id] = lease
+            self._books.setdefault(lease.class_bytes, [0, 0])[0] += 1
         return FakeBuffer(lease, 0, size_bytes)
 
     def try_acquire(self, size_bytes: int) -> FakeBuffer | None:
@@ -210,6 +218,10 @@ class FakeBufferPool:
 
     def stats(self) -> PoolStats:
         """Return the books."""
+        with self.lock:
+            return self._stats()
+
+    def _stats(self) -> PoolStats:
         classes = []
         for class_bytes, (acquired, released) in self._books.items():
             sizes = [len(each.memory) for each in self._leases.values() if each.class_bytes == class_bytes]
@@ -231,10 +243,9 @@ class FakeBufferPool:
 
     def leaks(self) -> Sequence[LeakReport]:
         """Return the leases that are out, oldest first."""
-        return [
-            LeakReport(lease.lease_id, len(lease.memory), lease.count, lease.acquired_at)
-            for lease in self._leases.values()
-        ]
+        with self.lock:
+            leases = list(self._leases.values())
+        return [LeakReport(each.lease_id, len(each.memory), each.count, each.acquired_at) for each in leases]
 
     def close(self) -> None:
         """Refuse further acquires; leases that are out stay valid. Idempotent, and never raises."""

@@ -1,0 +1,58 @@
+"""The contracts of extensions and their factories, on permessage-deflate as it may be agreed on, and the fakes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+
+import pytest
+
+from hioload_ws.api import Extension, ExtensionFactory
+from hioload_ws.contract.engine import Factory
+from hioload_ws.contract.suites.extension import ExtensionContract, ExtensionFactoryContract
+from hioload_ws.fake import FakeExtensionFactory, IdentityExtension, ReversingExtension
+from hioload_ws.protocol import PermessageDeflate
+from tests.kit.holding import hold
+
+FACTORIES: Mapping[str, Callable[[], ExtensionFactory]] = {
+    "deflate": PermessageDeflate,
+    "deflate, all messages": partial(PermessageDeflate, min_bytes=0),
+    "deflate, no context": partial(
+        PermessageDeflate, server_no_context_takeover=True, client_no_context_takeover=True, min_bytes=0
+    ),
+    "deflate, small windows": partial(
+        PermessageDeflate, server_max_window_bits=8, client_max_window_bits=9, min_bytes=0, level=1
+    ),
+    "deflate, without fallback": partial(PermessageDeflate, client_no_context_takeover=True, fallback=False),
+    "identity": FakeExtensionFactory,
+    "reversing": partial(FakeExtensionFactory, ReversingExtension),
+}
+
+
+def agreed(make: Callable[[], ExtensionFactory]) -> tuple[Extension, Extension]:
+    """Return both ends, the client's first."""
+    client, server = make(), make()
+    answer = server.accept_offer(client.offers()[0])
+    assert answer is not None
+    return client.accept_answer(answer.parameters), answer.extension
+
+
+@pytest.mark.parametrize("kind", FACTORIES)
+def test_every_factory_of_ours_is_conformant(kind: str) -> None:
+    hold(ExtensionFactoryContract, FACTORIES[kind])
+
+
+@pytest.mark.parametrize("kind", FACTORIES)
+def test_every_extension_of_ours_is_conformant(kind: str) -> None:
+    hold(ExtensionContract, partial(agreed, FACTORIES[kind]))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: (IdentityExtension(), IdentityExtension()),
+        lambda: (ReversingExtension(), ReversingExtension()),
+    ],
+)
+def test_the_extensions_of_the_fakes_are_conformant_without_a_handshake(make: Factory) -> None:
+    hold(ExtensionContract, make)
