@@ -34,6 +34,7 @@ from ..protocol.codec import WebSocketCodec
 from ..protocol.common_codec import CommonCodec
 from ..protocol.masks import SHORT_BYTES
 from ..protocol.message import WireMessage
+from ..protocol.sender import SHORT_HEADERS
 from .coroutine_handlers import CoroutineHandler
 from .hub import Hub
 from .inbound import READ_BUDGET_BYTES, Inbound
@@ -94,14 +95,20 @@ class WebSocketConnection(Inbound):
     def send(self, data: SendableMessage) -> int:
         """Queue one message and return ``pending_bytes``; contract as ``api.connection.Connection.send``."""
         hub = self._hub
+        if hub.express is self:
+            if type(data) is WireMessage and type(memory := data.memory) is bytes and data.size_bytes <= SHORT_BYTES:
+                # A short message that goes out as it is: what follows below, with all that is settled left out.
+                queued_bytes = self._queued_bytes + data.size_bytes + 2
+                if queued_bytes <= self._settings.send_limit_bytes:
+                    self._queued_bytes = queued_bytes
+                    out = self._out
+                    out.append(SHORT_HEADERS[data.kind][data.size_bytes])
+                    out.append(memory)
+                    return queued_bytes
+            self._leave_express()
         if self._status is not _ACTIVE or hub.owner_id != get_ident():
             self._check_open()
-        kind: MessageKind
-        part: Sendable
-        if type(data) is WireMessage and type(memory := data.memory) is bytes:
-            kind, part = data.kind, memory  # what ``_sendable`` would say, for an echo
-        else:
-            kind, part = self._sendable(data)
+        kind, part = self._sendable(data)
         size_bytes = len(part)
         if self._pending_bytes + self._queued_bytes + size_bytes > self._settings.send_limit_bytes:
             raise ResourceExhausted(
@@ -110,30 +117,18 @@ class WebSocketConnection(Inbound):
                 message_bytes=size_bytes,
                 limit_bytes=self._settings.send_limit_bytes,
             )
-        heads = self.codec.sender.heads
-        if heads is not None and type(part) is bytes and size_bytes <= SHORT_BYTES:
-            # A short message of a server, spelled out; the other branch does the same.
-            out = self._out
-            out.append(heads[kind][size_bytes])
-            out.append(part)
-            self._queued_bytes += size_bytes + 2
-        else:
-            self._append_message(kind, part)
-        if hub.current is not self:
-            self._ask_for_flush()
-        traffic = hub.traffic
-        traffic.messages_sent.count += 1
-        traffic.bytes_sent.count += size_bytes
-        return self._pending_bytes + self._queued_bytes
-
-    def _append_message(self, kind: MessageKind, part: Sendable) -> None:
-        """Encode a message and append it to the batch."""
         parts = self.codec.sender.encode_message(kind, part)
         self._out += parts
         for each in parts:
             self._queued_bytes += len(each)
         if not isinstance(part, _PLAIN):
             self._hold(part)
+        if hub.current is not self:
+            self._ask_for_flush()
+        traffic = hub.traffic
+        traffic.messages_sent.count += 1
+        traffic.bytes_sent.count += size_bytes
+        return self._pending_bytes + self._queued_bytes
 
     def send_encoded(self, parts: Sequence[bytes], size_bytes: int) -> bool:
         """Queue a message that was encoded once for many; ``size_bytes`` is its payload.
@@ -191,7 +186,8 @@ class WebSocketConnection(Inbound):
         self.codec = codec
         self._handler = established.handler
         self._status = _ACTIVE
-        self._bare = self._bare_socket()
+        if self.codec.sender.heads is not None:
+            self._bare = self._bare_socket()
         self._message_ns = self._heard_ns
         session.advance(_ACTIVE)
         session.on_done(self)

@@ -38,6 +38,11 @@ if TYPE_CHECKING:
 TICK_NS = 50_000_000
 """How finely time-outs are looked at: nobody minds a time-out of 10 s that comes 50 ms late."""
 
+MOST_WAITING = 16
+"""Most replies that wait for the end of the turn. Sent one behind the other they cost less than each at once: a peer
+that sleeps is woken by the first, and those on the same machine are awake for the rest. The bound is for their
+latency, where handlers are slow."""
+
 _NS_PER_S = 1_000_000_000
 _KEY_POOL_COUNT = 256
 
@@ -128,6 +133,7 @@ class Hub:
         "_slab_buffer",
         "connections",
         "current",
+        "express",
         "mask_key",
         "now_ns",
         "on_error",
@@ -164,6 +170,10 @@ class Hub:
         self.mask_key = MaskKeys()
         self.connections = Connections()
         self.current: Wire | None = None
+        # Instead of ``current`` during an *express turn*. Invariant: while it is set, that connection is open,
+        # nothing of it is pending, and its batch holds headers and payloads of short replies, in turn, and
+        # nothing else.
+        self.express: Wire | None = None
         self.owner_id: int | None = None
         self.runner = Runner(reactor.scheduler, reactor.post, executor)
         self._dirty: list[Wire] = []
@@ -187,6 +197,15 @@ class Hub:
         if not self._dirty:
             self.reactor.at_turn_end(self._flush_dirty)
         self._dirty.append(wire)
+
+    def send_soon(self, wire: Wire) -> None:
+        """As ``send_at_turn_end``, or earlier: when ``MOST_WAITING`` wait already."""
+        dirty = self._dirty
+        if 0 < len(dirty) < MOST_WAITING:
+            dirty.append(wire)
+        else:
+            self._flush_dirty()
+            self.send_at_turn_end(wire)
 
     def _flush_dirty(self) -> None:
         # A flush may close a connection, whose close handler may send to others: those wait for the next list.

@@ -2,15 +2,19 @@
 
 There are two roads, as in the protocol's receiving half. The *clear road* (``_read``) works in every state, with
 every transport, and for every kind of event. The *express road* (``_on_ready``) is for what most events of a busy
-server are: frames on an open connection over a plain socket. It is the same way with the calls spelled out: one
-frame of Python from the reactor to the handler, and one from there to the kernel. Whatever is not that common case
-leaves it for the clear road, at the point where it is noticed and with nothing lost.
+server are: frames on an open connection over a plain socket, answered by short messages or not at all. It is the
+same way with calls spelled out, and with what is the same for all replies of a turn done once for all of them.
+Whatever is not that common case leaves it for the clear road, where it is noticed and with nothing lost.
+
+    ready -> bare recv -> one frame, or a run -> handler -> send: header and payload, nothing else
+                                                                 '-> counted; sent with those of other connections
 """
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
+from operator import length_hint
 from sys import getrefcount
 
 from ..api.codec import CloseReceived, CodecEvent, PingReceived, PongReceived, ViolationDetected
@@ -48,10 +52,9 @@ class Inbound(Conversing):
     """The protocol; there from ``open`` on. It may be one that is shared: see ``_part_from_common``."""
 
     def _on_ready(self, readiness: Readiness) -> None:
-        """Called by the reactor: the express road. ``Wire._on_ready`` with ``_read`` is the clear one, which
-        takes half as long again for a small message."""
+        """Called by the reactor: the express road. ``Wire._on_ready`` with ``_read`` is the clear one."""
         bare = self._bare
-        if bare is None or readiness != READABLE or self.codec.receiver.left_bytes >= DIRECT_BYTES:
+        if bare is None or readiness != READABLE or (receiver := self.codec.receiver).left_bytes >= DIRECT_BYTES:
             super()._on_ready(readiness)
             return
         hub = self._hub
@@ -67,9 +70,12 @@ class Inbound(Conversing):
             super()._on_ready(readiness)  # the end of the stream, which can be read again
             return
         self._heard_ns = hub.reactor.turn_ns
-        hub.current = self
+        if self._out or self._pending_bytes:
+            hub.current = self
+        else:
+            hub.express = self
         try:
-            message = self.codec.receiver.receive_one(data, count_bytes) if count_bytes <= _ONE_BYTES else None
+            message = receiver.receive_one(data, count_bytes) if count_bytes <= _ONE_BYTES else None
             if message is None:
                 self._take(data, count_bytes)
             else:
@@ -82,12 +88,18 @@ class Inbound(Conversing):
                 except Exception as error:
                     self.application_failed(error, self._handler)
                 message.expire()
-            # What is queued may refer to the slab, or be lent: it leaves now. If there is more to read, the
-            # poller will say so.
-            self._lent = False
-            self.flush()
+            # If there is more to read, the poller will say so.
+            if hub.express is self:
+                if self._out:
+                    self._count_replies()
+                    self._dirty = True
+                    hub.send_soon(self)
+            else:
+                # What is queued may refer to the slab, or be lent: it leaves before either changes.
+                self._lent = False
+                self.flush()
         finally:
-            hub.current = None
+            hub.current = hub.express = None
 
     def _read(self) -> bool:
         if self._ending:
@@ -145,8 +157,12 @@ class Inbound(Conversing):
         return not drained
 
     def _take(self, data: memoryview, count_bytes: int) -> None:
-        """Handle what was read: runs of equal short messages as long as there are any, then the rest."""
+        """Handle what was read: one short message, or runs of equal ones as long as there are any, then the rest."""
         # The codec is asked for each time: a handler may have closed the connection, which then has its own.
+        receiver = self.codec.receiver
+        if count_bytes <= _ONE_BYTES and (message := receiver.receive_one(data, count_bytes)) is not None:
+            self._process((message,))
+            return
         position = 0
         while (run := self.codec.receiver.take_run(data, position, count_bytes)) is not None:
             kind, payloads, position = run
@@ -197,13 +213,14 @@ class Inbound(Conversing):
         They share one message object as long as nobody keeps it: whether somebody does is asked of the
         reference count, at one place in the code, where a new object's count is known from the first round.
         """
-        handler = self._handler
+        if self._status is not _ACTIVE:
+            return 0  # Once closing has begun nobody could answer: such messages are discarded.
+        handler, hub = self._handler, self._hub
         size_bytes = len(payloads[0])
         message = WireMessage(kind, b"", size_bytes)
-        alone_count = delivered_count = 0
-        for payload in payloads:
-            if self._status is not _ACTIVE:
-                break  # Once closing has begun nobody could answer: such messages are discarded.
+        alone_count = 0
+        rest = iter(payloads)
+        for payload in rest:
             count = getrefcount(message)
             if count != alone_count or message.tokens is not None:
                 if alone_count:
@@ -212,15 +229,16 @@ class Inbound(Conversing):
                 else:
                     alone_count = count
             message.memory = payload
-            delivered_count += 1
             try:
                 handler(self, message)
             except Exception as error:
                 self.application_failed(error, handler)
-            if self._lent:
+            if hub.express is not self:
                 self.flush_lent()
+                if self._status is not _ACTIVE:
+                    break
         message.expire()
-        return delivered_count
+        return len(payloads) - length_hint(rest)
 
     def flush_lent(self) -> None:
         """The handler waits or has returned: what it has lent us leaves now."""

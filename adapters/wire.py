@@ -136,9 +136,25 @@ class Wire(Timed):
         """The bare socket raised."""
         self._lost(cast(SocketTransport, self._transport).lost(error))
 
+    def _leave_express(self) -> None:
+        """Something other than a short reply comes up: the rest of the turn is an ordinary one of this connection."""
+        hub = self._hub
+        hub.express = None
+        hub.current = self
+        self._count_replies()
+
+    def _count_replies(self) -> None:
+        """Count the short replies of an express turn, which are all that is in the batch."""
+        count = len(self._out) >> 1
+        traffic = self._hub.traffic
+        traffic.messages_sent.count += count
+        traffic.bytes_sent.count += self._queued_bytes - 2 * count
+
     def _queue(self, parts: Sequence[Sendable]) -> None:
         """Append parts to the batch, and see to it that the batch is sent: at the end of this connection's
         own turn, else of the reactor's."""
+        if self._hub.express is self:
+            self._leave_express()
         for part in parts:
             self._out.append(part)
             self._queued_bytes += len(part)
@@ -244,6 +260,8 @@ class Wire(Timed):
     def _release(self) -> None:
         """Unwatch and close the transport, and drop what was not sent."""
         self._bare = None
+        if self._hub.express is self:
+            self._hub.express = None
         self._hub.reactor.unregister(self._transport.handle)
         self._transport.close()
         self._drop_batch()

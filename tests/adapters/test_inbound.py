@@ -8,7 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hioload_ws.api import BINARY, TEXT, Connection, DoubleRelease, Message, SessionStatus, UseAfterRelease
+from hioload_ws.api import (
+    BINARY,
+    TEXT,
+    Connection,
+    DoubleRelease,
+    Message,
+    ResourceExhausted,
+    SessionStatus,
+    TransportClosed,
+    UseAfterRelease,
+)
+from hioload_ws.adapters.hub import MOST_WAITING
 from hioload_ws.api.poller import READABLE
 from tests.adapters.bench import Bench, Peer
 
@@ -262,3 +273,59 @@ def test_a_read_that_fills_the_memory_is_followed_by_another(make_bench: MakeBen
         peer.send(BINARY, b"x" * 50)
     bench.turn()
     assert peer.messages() == [b"x" * 50] * 100
+
+
+def test_replies_of_many_connections_leave_together_but_not_too_many(bench: Bench) -> None:
+    pairs = [bench.open() for _ in range(MOST_WAITING + 3)]
+    order: list[str] = []
+
+    def echo(connection: Connection, message: Message) -> None:
+        order.append(f"{sum(len(peer.transport.batches) - 1 for _, peer in pairs)}")
+        connection.send(message)
+
+    bench.handler = echo
+    for _, peer in pairs:
+        peer.send(TEXT, b"x")
+    bench.turn()
+    sent = [int(each) for each in order]
+    if pairs[0][0]._bare is None:
+        assert sent == list(range(MOST_WAITING + 3))
+    else:
+        assert sent == [0] * (MOST_WAITING + 1) + [MOST_WAITING] * 2
+    assert all(peer.messages() == [b"x"] for _, peer in pairs)
+    assert bench.traffic.messages_sent.count == MOST_WAITING + 3
+
+
+def test_a_connection_that_is_gone_before_its_replies_leave_takes_them_along(bench: Bench) -> None:
+    connection, peer = bench.open()
+
+    def end(_: Connection, message: Message) -> None:
+        connection.send(message)
+        connection.finish()
+        with pytest.raises(TransportClosed):
+            connection.send(message)
+
+    bench.handler = end
+    peer.send(TEXT, b"x")
+    bench.turn()
+    assert peer.messages() == []
+    assert not bench.errors
+
+
+def test_beyond_the_send_limit_a_reply_is_refused(make_bench: MakeBench) -> None:
+    bench = make_bench(send_limit_bytes=30, high_water_bytes=30, low_water_bytes=10)
+    refused: list[int] = []
+
+    def flood(connection: Connection, message: Message) -> None:
+        for _ in range(5):
+            try:
+                connection.send(message)
+            except ResourceExhausted as error:
+                refused.append(int(str(error.context["pending_bytes"])))
+
+    bench.handler = flood
+    _, peer = bench.open()
+    peer.send(TEXT, b"x" * 8)
+    bench.turn()
+    assert refused == [30, 30]
+    assert peer.messages() == [b"x" * 8] * 3
