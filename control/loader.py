@@ -25,6 +25,10 @@ from .knobs import find_problems, hints_of, knobs_of, refuse, suggestion
 ENVIRONMENT_PREFIX: Final = "HIOLOAD_"
 NONE_WORD: Final = "none"
 
+# What the parser of the standard library adds to its complaints.
+_PLACE: Final = re.compile(r"(.*) \(at (?:line ([0-9]+), column ([0-9]+)|end of document)\)", re.DOTALL)
+_KEY: Final = re.compile(r"[ \t]*([A-Za-z0-9_-]+)[ \t]*=")
+
 _INTEGER: Final = re.compile(r"[+-]?[0-9]+(?:_[0-9]+)*")
 _NUMBER: Final = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 
@@ -43,7 +47,7 @@ def load_toml(path: str | Path, base: ServerConfig | None = None) -> ServerConfi
     except UnicodeDecodeError as error:
         raise InvalidArgument(f"{name}: not UTF-8 at byte {error.start}", file=name) from error
     except tomllib.TOMLDecodeError as error:
-        raise InvalidArgument(f"{name}: {error}", file=name) from error
+        raise _malformed(name, text, str(error)) from error
     tuples = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
     problems = find_problems(ServerConfig, tuples)
     if problems:
@@ -57,6 +61,20 @@ def load_toml(path: str | Path, base: ServerConfig | None = None) -> ServerConfi
         places = [f"{name}:{find_line(text, key)}: {key}" for key in values if key in wrong]
         message = f"{error.message}, see {', '.join(places) or 'the base'}"
         raise InvalidArgument(message, file=name, **error.context) from None
+
+
+def _malformed(name: str, text: str, complaint: str) -> InvalidArgument:
+    """Return the error for text that is not TOML: where the parser stopped, and which key stands there."""
+    match = _PLACE.fullmatch(complaint)
+    if match is None:
+        return InvalidArgument(f"{name}: {complaint}", file=name)
+    lines = text.splitlines() or [""]
+    # The parser says "end of document" where something is missing.
+    number = int(match[2]) if match[2] else len(lines)
+    key = _KEY.match(lines[number - 1]) if number <= len(lines) else None
+    what = f"{key[1]}: {match[1]}" if key else match[1]
+    column = f" in column {match[3]}" if match[3] else " at the end of the file"
+    return InvalidArgument(f"{name}:{number}: {what}{column}", file=name, fields=(key[1],) if key else ())
 
 
 def _located(name: str, text: str, problems: Mapping[str, str]) -> InvalidArgument:

@@ -43,7 +43,7 @@ def read_config(
             config = load_toml(path)
             text = Path(path).read_text("utf-8")
         except OSError as error:
-            raise InvalidArgument(f"can't read the configuration: {error.strerror}", file=path) from error
+            raise InvalidArgument(f"{path}: can't be read: {error.strerror}", file=path) from error
     final = from_environment(environ, config, also_known=also_known)
     origins = {name: DEFAULT for name in values_of(final)}
     for name in origins:

@@ -29,7 +29,7 @@ def test_without_a_file_there_are_defaults_and_variables() -> None:
 
 
 def test_a_file_that_can_not_be_read_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InvalidArgument, match="can't read"):
+    with pytest.raises(InvalidArgument, match="absent: can't be read"):
         read_config(str(tmp_path / "absent"), {})
 
 
