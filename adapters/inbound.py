@@ -77,7 +77,8 @@ class Inbound(Conversing):
         try:
             message = receiver.receive_one(data, count_bytes) if count_bytes <= _ONE_BYTES else None
             if message is None:
-                self._take(data, count_bytes)
+                if not self.codec.receiver.take_empty_pong(data, count_bytes):
+                    self._take(data, count_bytes)
             else:
                 self._message_ns = self._heard_ns
                 traffic = hub.traffic

@@ -113,6 +113,8 @@ class Sender:
 
     def encode_ping(self, payload: ReadableMemory = b"") -> Sequence[Sendable]:
         """Return a ping frame."""
+        if payload == b"" and self._state != CLOSED and not self._mask_bit:
+            return _EMPTY_PING  # what keep-alive sends to thousands of idle connections
         return self._control(PING, payload)
 
     def encode_pong(self, payload: ReadableMemory = b"") -> Sequence[Sendable]:
@@ -157,6 +159,7 @@ class Sender:
         return (header, payload)
 
 
+_EMPTY_PING: Final = (bytes((FIN | PING, 0)),)
 _PLAIN: Final = (bytes, bytearray, memoryview)
 
 

@@ -20,7 +20,7 @@ from typing import Final
 from ..api.codec import CodecEvent
 from ..api.message import BINARY, TEXT, MessageKind
 from ..api.pool import BufferPool
-from .frames import FIN
+from .frames import FIN, PONG
 from .masks import (
     LOW_BITS,
     MASKED_FRAME,
@@ -40,6 +40,8 @@ LEAST_RUN: Final = 3
 # The kind of a message that one frame is, by the frame's first byte; 0 for every other first byte.
 _WHOLE_KIND: Final = tuple({FIN | TEXT: TEXT, FIN | BINARY: BINARY}.get(first, 0) for first in range(256))
 
+
+_EMPTY_PONG: Final = FIN | PONG
 
 _number = int.from_bytes
 
@@ -87,6 +89,16 @@ class ShortRoad:
         if self._lent:
             self._end_loans()
         return WireMessage(kind, payload, length)
+
+    def take_empty_pong(self, data: memoryview, count_bytes: int) -> bool:
+        """Whether ``data[:count_bytes]`` is one whole pong without payload, between two messages: the answer to a
+        keep-alive ping, which tells nothing but that it came. It is taken then.
+
+        ``data`` has 2 bytes or more. Thousands of idle connections send nothing else.
+        """
+        if self._expects_mask:
+            return count_bytes == 6 and data[0] == _EMPTY_PONG and data[1] == 0x80 and self._between
+        return count_bytes == 2 and data[0] == _EMPTY_PONG and data[1] == 0 and self._between
 
     def take_run(
         self, data: memoryview, position: int, end: int

@@ -46,6 +46,7 @@ def test_every_cell_of_the_table_does_what_it_says(state: int, first: bool, fina
 def test_control_frames_may_be_sent_in_every_open_state(state: int) -> None:
     sender = sender_in(state)
     assert list(sender.encode_ping(b"a")) == [b"\x89\x01a"]
+    assert list(sender.encode_ping()) == list(sender.encode_ping(bytearray())) == [b"\x89\x00"]
     assert list(sender.encode_pong(memoryview(b"b"))) == [b"\x8a\x01b"]
     assert list(sender.encode_close(1001, "bye")) == [b"\x88\x05\x03\xe9bye"]
     assert not sender.open

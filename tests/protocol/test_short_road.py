@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hioload_ws.api import PongReceived
 from hioload_ws.api.errors import UseAfterRelease
 from hioload_ws.pool import SlabBufferPool
 from hioload_ws.protocol.limits import Limits
@@ -49,6 +50,38 @@ def test_what_the_short_road_takes_the_clear_road_takes_the_same(
         assert isinstance(event, WireMessage)
         assert (message.kind, message.copy()) == (event.kind, event.copy()) == (first & 15, payload)
     clear.close()
+
+
+@given(
+    first=st.sampled_from([0x8A, 0x8A, 0x8A, 0x0A, 0xCA, 0x89]),
+    length=st.sampled_from([0, 0, 0, 1, 126]),
+    tail=st.binary(max_size=2),
+    masks=st.booleans(),
+    expects_mask=st.booleans(),
+)
+def test_an_empty_pong_that_is_taken_is_one_for_the_clear_road_too(
+    pool: SlabBufferPool, first: int, length: int, tail: bytes, masks: bool, expects_mask: bool
+) -> None:
+    wire = bytes([first, length | (0x80 if masks else 0)]) + (b"mask" if masks else b"") + tail
+    taken = Receiver(expects_mask, Limits(), pool, ()).take_empty_pong(
+        memoryview(bytearray(wire + bytes(8))), len(wire)
+    )
+    clear = Receiver(expects_mask, Limits(), pool, ())
+    events = clear.receive(memoryview(bytearray(wire)))
+    is_pong = len(events) == 1 and isinstance(events[0], PongReceived) and not events[0].payload and not tail
+    assert taken is is_pong
+    clear.close()
+
+
+def test_within_a_message_a_pong_is_left_to_the_clear_road(pool: SlabBufferPool) -> None:
+    receiver = Receiver(False, Limits(), pool, ())
+    pong = memoryview(bytearray(b"\x8a\x00"))
+    assert receiver.take_empty_pong(pong, 2)
+    assert not receiver.receive(memoryview(bytearray(b"\x82\x03a")))
+    assert not receiver.take_empty_pong(pong, 2), "these are the rest of the payload"
+    [message] = receiver.receive(pong)
+    assert isinstance(message, WireMessage) and message.copy() == b"a\x8a\x00"
+    receiver.close()
 
 
 def test_one_short_frame_in_one_piece_ends_the_loans_before_it(pool: SlabBufferPool) -> None:
