@@ -20,6 +20,7 @@ from typing import Self
 from ..api.connection import Connection, SendableMessage
 from ..api.errors import ConnectionLost, InvalidState, TimedOut, TransportClosed
 from ..api.extension import ExtensionFactory
+from ..api.handler import CloseEvent
 from ..api.http import HeaderFields, Response
 from ..api.message import TEXT, Message
 from ..api.registry import TransportRegistry
@@ -79,6 +80,11 @@ class BlockingConnection:
         return self._client.ended
 
     @property
+    def closed_event(self) -> CloseEvent | None:
+        """How the connection closed, and what broke it, if anything did; ``None`` before."""
+        return self._client.closed_event
+
+    @property
     def close_code(self) -> int | None:
         """The code it closed with (RFC 6455 §7.1.5), ``None`` before."""
         return self._open_connection().close_code
@@ -132,6 +138,10 @@ class BlockingConnection:
             self._wait(lambda: self.closed, None, "the end")
         self._client.close()
 
+    def drop(self) -> None:
+        """Release everything at once, without a closing handshake. Idempotent."""
+        self._client.close()
+
     def __iter__(self) -> Iterator[str | bytes]:
         """Iterate over messages until the connection closes; ``ConnectionLost`` and the like are raised."""
         while True:
@@ -151,7 +161,7 @@ class BlockingConnection:
         if kind is None or issubclass(kind, Exception):
             self.close()
         else:
-            self._client.close()
+            self.drop()
 
     def _keep(self, connection: Connection, message: Message) -> None:
         self._messages.append(message.text if message.kind == TEXT else message.copy())

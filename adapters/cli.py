@@ -29,6 +29,7 @@ from ..api.message import Message
 from ..control.config import ServerConfig
 from ..control.sources import read_config
 from . import config_command, console, demo, probe, rfc
+from .follow import MAX_REDIRECTS
 from .reload import ConfigFollower
 from .server import Server
 from .signals import hangup_calls
@@ -52,6 +53,7 @@ lines that begin with a slash:
 examples:
   hioload-ws connect ws://127.0.0.1:9001/
   hioload-ws connect wss://example.org/feed --header 'Authorization: Bearer TOKEN'
+  hioload-ws connect wss://example.org/feed --proxy env --reconnect
   hioload-ws connect ws://localhost/ --unix /run/chat.socket < lines.txt
 
 exit code: 0 after a clean close (1000, 1001, none, or the one you asked for), 1 after any other end"""
@@ -153,6 +155,28 @@ def _add_place(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_way(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say how to get there."""
+    parser.add_argument(
+        "--proxy",
+        metavar="URL",
+        help="go through this HTTP proxy, http://[USER:PASSWORD@]HOST[:PORT]; env: as the environment says "
+        "(https_proxy, http_proxy, all_proxy, no_proxy)",
+    )
+    parser.add_argument(
+        "--max-redirects",
+        type=_redirects,
+        default=0,
+        metavar="N",
+        help="follow up to N redirects, never from wss to ws (default: none)",
+    )
+    parser.add_argument(
+        "--reconnect",
+        action="store_true",
+        help="come back after a broken connection, with longer and longer waits; lines wait meanwhile",
+    )
+
+
 def _add_talk(parser: argparse.ArgumentParser) -> None:
     """Add the options that say whom to talk to, and how."""
     parser.add_argument("url", metavar="URL", help="ws://HOST[:PORT][/PATH], or wss:// for TLS")
@@ -174,6 +198,7 @@ def _add_talk(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--unix", metavar="PATH", help="connect to this Unix socket; URL says what to ask for"
     )
+    _add_way(parser)
     parser.add_argument(
         "--wait",
         type=_seconds,
@@ -187,6 +212,9 @@ def _add_talk(parser: argparse.ArgumentParser) -> None:
         subprotocols=options.subprotocol,
         ca_file=options.ca,
         unix=options.unix,
+        proxy=options.proxy,
+        max_redirects=options.max_redirects,
+        reconnect=options.reconnect,
         wait_s=options.wait,
     ))  # fmt: skip
 
@@ -239,6 +267,13 @@ def _port(text: str) -> int:
     """Return a port number, or tell argparse what is wrong."""
     if not text.isascii() or not text.isdigit() or len(text) > 5 or int(text) > 65_535:
         raise argparse.ArgumentTypeError(f"{text!r} is not a port, which is a number from 0 to 65535")
+    return int(text)
+
+
+def _redirects(text: str) -> int:
+    """Return how many redirects to follow, or tell argparse what is wrong."""
+    if not text.isascii() or not text.isdigit() or len(text) > 3 or int(text) > MAX_REDIRECTS:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of redirects from 0 to {MAX_REDIRECTS}")
     return int(text)
 
 

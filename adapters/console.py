@@ -13,6 +13,8 @@ buffered reader keeps its lock, and Python aborts when it can't take that lock a
 A file is read faster than a network takes it. So there is room for a number of lines only, and a line gives
 its room back when the connection has few bytes left to send: nothing is lost, and memory stays bounded.
 
+With ``reconnect`` lines that are typed while there is no connection wait for the next one, and keep their room.
+
 What a peer wrote is shown with its control characters escaped: a terminal obeys them, and a server must not
 be able to command it.
 """
@@ -23,16 +25,19 @@ import os
 import sys
 import threading
 from codecs import getincrementaldecoder
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Final, TextIO
+from typing import Final, TextIO, cast
 
 from ..api.connection import Connection
-from ..api.errors import ConnectionLost, HioloadError, InvalidArgument, InvalidState
+from ..api.errors import ConnectionLost, HioloadError, InvalidArgument
 from ..api.handler import CloseEvent, OpenEvent
 from ..api.message import TEXT, Message
 from ..api.session import SessionStatus
+from .backoff import Outcome, is_transient
 from .client import Client
+from .reconnect import Reconnect, WaitEvent
 from .tls import client_context
 
 CLEAN_CODES: Final = (1000, 1001, 1005)
@@ -60,6 +65,9 @@ def run(
     subprotocols: Sequence[str] = (),
     ca_file: str | None = None,
     unix: str | None = None,
+    proxy: str | None = None,
+    max_redirects: int = 0,
+    reconnect: bool = False,
     wait_s: float = WAIT_S,
     input_fd: int = 0,
     output: TextIO | None = None,
@@ -67,21 +75,32 @@ def run(
     """Talk until either side ends; return 0 after a clean close (a code of ``CLEAN_CODES``, or the one that
     was asked for with ``/close``), else 1.
 
-    ``headers`` are ``NAME:VALUE``; ``wait_s`` is the time from the end of the input to our close. Raises what
-    ``Client.run`` raises when there is no connection, what broke the connection, and ``OSError`` when
-    ``output`` can't be written.
+    ``headers`` are ``NAME:VALUE``; ``reconnect``: come back after a broken connection, lines wait meanwhile;
+    ``wait_s`` is the time from the end of the input to our close. Raises what ``Reconnect.run`` raises when there is
+    no connection, what broke the connection, and ``OSError`` when ``output`` can't be written.
     """
     failures: list[BaseException] = []
-    client = Client(
-        url,
-        headers=[_header(text) for text in headers],
-        subprotocols=subprotocols,
-        tls=None if ca_file is None else client_context(ca_file),
-        unix=unix,
-        on_error=lambda error, origin: failures.append(error),
-    )
-    talk = _Talk(client, wait_s, input_fd, sys.stdout if output is None else output)
-    event = talk.until_closed()
+    fields = [_header(text) for text in headers]
+    tls = None if ca_file is None else client_context(ca_file)
+
+    def keep(error: BaseException, origin: object) -> None:
+        failures.append(error)
+
+    def make() -> Client:
+        return Client(
+            url,
+            headers=fields,
+            subprotocols=subprotocols,
+            tls=tls,
+            unix=unix,
+            proxy=proxy,
+            max_redirects=max_redirects,
+            on_error=keep,
+        )
+
+    talk = _Talk(url, make, wait_s, input_fd, sys.stdout if output is None else output)
+    comeback = Reconnect(talk.prepared, is_transient=is_transient if reconnect else _never, on_error=keep)
+    event = talk.until_closed(comeback)
     if failures:
         raise failures[0]
     talk.say(f"closed: {event.code} {printable(event.reason)}".rstrip())
@@ -126,82 +145,128 @@ class _Talk:
     """What the callbacks, the loop and the reading thread share."""
 
     __slots__ = (
-        "_client",
+        "_comeback",
+        "_held",
         "_input_fd",
+        "_make",
         "_output",
         "_over",
         "_owed_count",
+        "_reader",
         "_room",
+        "_url",
         "_wait_s",
         "asked_code",
     )
 
-    def __init__(self, client: Client, wait_s: float, input_fd: int, output: TextIO) -> None:
-        self._client = client
+    _comeback: Reconnect
+
+    def __init__(
+        self, url: str, make: Callable[[], Client], wait_s: float, input_fd: int, output: TextIO
+    ) -> None:
+        self._url = url
+        self._make = make
         self._wait_s = wait_s
         self._input_fd = input_fd
         self._output = output
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        # Lines that came while there was no connection.
+        self._held: deque[str] = deque()
         # The reading thread acquires, the client's thread releases: now, or later when it owes.
         self._room = threading.Semaphore(MAX_LINES)
         self._owed_count = 0
         self._over = threading.Event()
         self.asked_code: int | None = None
+
+    def prepared(self) -> Client:
+        """Return a new client that talks to us."""
+        client = self._make()
         client.on_open(self._begin)
         client.on_message(self._show)
+        return client
 
-    def until_closed(self) -> CloseEvent:
-        """As ``Client.run``; after each turn, lines whose bytes have left give their room back."""
-        client = self._client
+    def until_closed(self, comeback: Reconnect) -> CloseEvent:
+        """As ``Reconnect.run``; after each turn, lines whose bytes have left give their room back."""
+        self._comeback = comeback
+        comeback.on_wait(self._explain)
         try:
-            client.start()
-            while not client.ended:
-                client.turn()
+            comeback.start()
+            while not comeback.ended:
+                comeback.turn()
                 self._give_back()
         finally:
-            client.close()
+            comeback.close()
             # A thread that waits, for room or for answers, shall see that it is over.
             self._over.set()
-            self._room.release()
-        if client.closed_event is not None:
-            return client.closed_event
-        failure = client.failure
-        if isinstance(failure, ConnectionLost):
+            self._room.release(MAX_LINES)
+        failure = comeback.failure
+        if failure is None:
+            return cast(CloseEvent, comeback.closed_event)
+        if type(failure) is ConnectionLost:
             # "Connection refused" alone does not say by whom.
-            message = f"no connection to {client.uri.text}: {failure.message}"
+            message = f"no connection to {self._url}: {failure.message}"
             raise ConnectionLost(message, **failure.context) from failure
-        raise failure or InvalidState("the client was closed before it connected")
+        raise failure
 
     def say(self, text: str) -> None:
         print(text, file=self._output, flush=True)
 
     def _begin(self, event: OpenEvent) -> None:
+        client = cast(Client, self._comeback.client)
         chosen = event.connection.subprotocol
-        self.say(f"connected to {self._client.uri.text}" + (f", subprotocol {chosen}" if chosen else ""))
-        threading.Thread(target=self._read, args=(event.connection,), daemon=True).start()
+        self.say(f"connected to {client.uri.text}" + (f", subprotocol {chosen}" if chosen else ""))
+        if not self._reader.ident:
+            self._reader.start()
+        for _ in range(len(self._held)):
+            self._obey(self._held.popleft())
+
+    def _explain(self, event: WaitEvent) -> None:
+        outcome = event.outcome
+        if isinstance(outcome, CloseEvent):
+            words = f"closed: {outcome.code} {printable(outcome.reason)}".rstrip()
+        else:
+            words = printable(str(outcome))
+        self.say(f"! {words}; again in {event.delay_s:.1f} s")
 
     def _show(self, connection: Connection, message: Message) -> None:
         self.say("< " + (printable(message.text) if message.kind == TEXT else _shown(message)))
 
-    def _read(self, connection: Connection) -> None:
+    def _read(self) -> None:
         """On a thread of its own: post line after line to the client, and the end as a close."""
         for line in _lines(self._input_fd):
             self._room.acquire()
-            if not self._client.post(partial(self._obey, connection, line)):
+            if not self._comeback.post(partial(self._obey, line)):
                 return  # The conversation is over.
+        for _ in range(MAX_LINES):
+            self._room.acquire()  # All lines have left, those that waited for a connection too.
         self._over.wait(self._wait_s)
-        self._client.post(connection.close)
+        self._comeback.post(self._comeback.stop)
 
-    def _obey(self, connection: Connection, line: str) -> None:
+    def _obey(self, line: str) -> None:
+        connection = self._connection()
+        if connection is None or connection.status is not SessionStatus.ACTIVE:
+            self._held.append(line)  # for the next connection, if there is one
+            return
         self._owed_count += 1
         code = obey(connection, line, self._output)
         if code is not None:
             self.asked_code = code
+            self._comeback.stop()
+
+    def _connection(self) -> Connection | None:
+        client = self._comeback.client
+        return None if client is None else client.connection
 
     def _give_back(self) -> None:
-        connection = self._client.connection
-        if self._owed_count and connection is not None and connection.pending_bytes <= MAX_PENDING_BYTES:
+        connection = self._connection()
+        if self._owed_count and (connection is None or connection.pending_bytes <= MAX_PENDING_BYTES):
             self._room.release(self._owed_count)
             self._owed_count = 0
+
+
+def _never(outcome: Outcome) -> bool:
+    """Stand in for ``is_transient`` where nobody wants to come back."""
+    return False
 
 
 def _lines(input_fd: int) -> Iterator[str]:

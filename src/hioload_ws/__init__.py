@@ -6,7 +6,17 @@ interfaces and errors, ``hioload_ws.fake`` the stand-ins for tests, and each roo
 
 __version__ = "0.1.0"
 
-from .adapters import BlockingConnection, Client, Proxy, Server, blocking, connect
+from .adapters import (
+    Backoff,
+    BlockingConnection,
+    Client,
+    Proxy,
+    Reconnect,
+    Server,
+    blocking,
+    connect,
+    reconnecting,
+)
 from .api import (
     BINARY,
     TEXT,
@@ -32,6 +42,7 @@ from .internal import in_worker, sleep
 __all__ = [
     "BINARY",
     "TEXT",
+    "Backoff",
     "BlockingConnection",
     "Cancelled",
     "Client",
@@ -46,6 +57,7 @@ __all__ = [
     "OpenEvent",
     "Proxy",
     "ProxyRefused",
+    "Reconnect",
     "Request",
     "Response",
     "Server",
@@ -56,5 +68,6 @@ __all__ = [
     "blocking",
     "connect",
     "in_worker",
+    "reconnecting",
     "sleep",
 ]

@@ -231,6 +231,9 @@ def test_a_folder_that_does_not_exist_is_named(tmp_path: Path, capsys: pytest.Ca
         (["connect", "ws://x", "--wait", "-1"], "'-1' is not a number of seconds"),
         (["connect", "ws://x", "--wait", "nan"], "'nan' is not a number of seconds"),
         (["connect", "ws://x", "--wait", "inf"], "'inf' is not a number of seconds"),
+        (["connect", "ws://x", "--max-redirects", "-1"], "'-1' is not a number of redirects"),
+        (["connect", "ws://x", "--max-redirects", "101"], "'101' is not a number of redirects"),
+        (["connect", "ws://x", "--max-redirects", "1e1"], "'1e1' is not a number of redirects"),
         (["probe", "--yaml"], "--yaml"),
     ],
 )
@@ -247,6 +250,7 @@ def test_a_command_line_that_makes_no_sense_is_exit_code_2_and_a_hint(
         (["echo", "--help"], ["--host", "--port", "--unix", "--tls", "--config", "127.0.0.1", "9001", "Ctrl-C"]),
         (["demo", "--help"], ["--host", "--port", "--browser", "--once", "127.0.0.1", "9001"]),
         (["connect", "--help"], ["ws://", "--header", "--ca", "--unix", "--wait", "/ping", "/close", "exit code"]),
+        (["connect", "--help"], ["--proxy", "--max-redirects", "--reconnect"]),
         (["probe", "--help"], ["--json", "NUMA"]),
     ],
 )

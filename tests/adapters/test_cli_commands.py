@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hioload_ws import Connection, Message, Server
+from hioload_ws import Connection, Message, Response, Server
 from hioload_ws.adapters import probe
 from hioload_ws.adapters.cli import main
 from tests.adapters.command import (
@@ -25,6 +25,7 @@ from tests.adapters.command import (
     next_line,
     type_into,
 )
+from tests.adapters.proxies import ConnectProxy
 
 
 def test_connect_talks_while_its_input_is_open_and_closes_at_its_end() -> None:
@@ -247,3 +248,25 @@ def test_streams_that_are_no_files_are_left_as_they_are(monkeypatch: pytest.Monk
     monkeypatch.setattr(sys, "stdout", notes)
     assert main(["probe"]) == 0
     assert notes.text.startswith("platform\n")
+
+
+def test_connect_goes_through_a_proxy_and_follows_redirects_when_told_to(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = echo_server()
+    app.on_request(
+        lambda request: Response(307, headers=(("Location", "/there"),)) if request.path == "/here" else None
+    )
+    with app.background() as url, ConnectProxy() as proxy:
+        monkeypatch.setenv("https_proxy", f"127.0.0.1:{proxy.port}")
+        monkeypatch.delenv("no_proxy", raising=False)
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        with command("connect", f"{url}/here", "--proxy", "env", "--max-redirects", "1", "--wait", "0") as process:
+            out, err = process.communicate("hello\n", timeout=PATIENCE_S)
+        assert (out.splitlines()[0], err, process.returncode) == (f"connected to {url}/there", "", 0)
+        assert len(proxy.requests) == 2
+        assert "(status=307)" in complaint(capsys, 1, "connect", f"{url}/here")
+        assert "SOCKS" in complaint(capsys, 1, "connect", url, "--proxy", "socks5://x")
+        assert "a proxy is http://" in complaint(capsys, 2, "connect", url, "--proxy", "ftp://x")
+    closed = proxy.port
+    assert "by way of the proxy" in complaint(capsys, 1, "connect", url, "--proxy", f"127.0.0.1:{closed}")

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hioload_ws import Server
-from hioload_ws.adapters import console
+from hioload_ws import Connection, HandshakeFailed, Message, OpenEvent, Request, Response, Server
+from hioload_ws.adapters import backoff, console
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.adapters.bench import Bench
@@ -191,3 +191,62 @@ def test_a_full_send_limit_is_a_complaint(make_bench: Callable[..., Bench]) -> N
     output = io.StringIO()
     console.obey(connection, "x" * 11, output)
     assert output.getvalue().startswith("! the peer does not read fast enough")
+
+
+def test_lines_that_come_while_there_is_no_connection_wait_for_the_next_one(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backoff.Backoff, "delay_s", lambda self, failure_count, draw: 0.0)
+    app = Server("127.0.0.1", 0)
+    received: list[str] = []
+    asked: list[int] = []
+
+    @app.on_request
+    def refuse(request: Request) -> Response | None:
+        asked.append(1)
+        if len(asked) == 2:
+            terminal.type("first\nlast\n")
+            return Response(503)
+        return None
+
+    @app.on_open
+    def greet(event: OpenEvent) -> None:
+        if len(asked) == 1:
+            event.connection.close(1012, "back soon\x07")  # a word that a terminal must not obey
+
+    @app.on_message
+    def note(connection: Connection, message: Message) -> None:
+        received.append(message.text)
+        if message.text == "last":
+            connection.close(1000)
+
+    with app.background() as url:
+        assert console.run(url, reconnect=True, input_fd=terminal.input_fd, output=terminal.output) == 0
+    assert received == ["first", "last"]
+    assert terminal.lines == [
+        f"connected to {url}",
+        "! closed: 1012 back soon\\x07; again in 0.0 s",
+        "! the server did not switch protocols (status=503); again in 0.0 s",
+        f"connected to {url}",
+        "closed: 1000",
+    ]
+
+
+def test_a_close_that_was_typed_is_the_end_whatever_its_code_is(app: Server, terminal: Terminal) -> None:
+    terminal.type("/close 1001\n")
+    with app.background() as url:
+        assert console.run(url, reconnect=True, input_fd=terminal.input_fd, output=terminal.output) == 0
+    assert terminal.lines[-1] == "closed: 1001"
+
+
+def test_coming_back_ends_at_a_refusal_that_time_can_not_mend(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backoff.Backoff, "delay_s", lambda self, failure_count, draw: 0.0)
+    answers = [Response(503), Response(401)]
+    app = Server("127.0.0.1", 0)
+    app.on_request(lambda request: answers.pop(0))
+    with app.background() as url, pytest.raises(HandshakeFailed) as caught:
+        console.run(url, reconnect=True, input_fd=terminal.input_fd, output=terminal.output)
+    assert caught.value.status == 401
+    assert terminal.lines == ["! the server did not switch protocols (status=503); again in 0.0 s"]

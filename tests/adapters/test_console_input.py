@@ -10,10 +10,12 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import cast
+from unittest.mock import Mock
 
 import pytest
-from hioload_ws import Client, Connection, Message, Server
+from hioload_ws import Connection, Message, OpenEvent, Server
 from hioload_ws.adapters import console
+from hioload_ws.adapters.reconnect import Reconnect
 from hioload_ws.api import ConnectionLost, HandshakeFailed, InvalidArgument, InvalidState, ProtocolViolation
 from tests.adapters.bench import Bench
 from tests.adapters.terminal import CERTIFICATES, PATIENCE_S, Terminal, wait_for_readers
@@ -60,17 +62,15 @@ def test_a_file_that_is_longer_than_the_network_takes_at_once_arrives_whole(
 
 
 class HeldClient:
-    """As much of a client as a talk needs; what is posted waits until a test runs it."""
+    """As much of ``Reconnect`` and of its client as a talk needs; what is posted waits until a test runs it."""
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
+        self.client = self
         self.posted: queue.Queue[Callable[[], object]] = queue.Queue()
 
-    def on_open(self, handler: object) -> None:
-        """The test plays the opening."""
-
-    def on_message(self, handler: object) -> None:
-        """There are none."""
+    def stop(self) -> None:
+        self.connection.close()
 
     def post(self, function: Callable[[], object]) -> bool:
         self.posted.put(function)
@@ -89,10 +89,11 @@ def test_lines_keep_their_room_as_long_as_the_connection_has_much_to_send(
     bench = make_bench()
     connection, peer = bench.open()
     client = HeldClient(connection)
-    talk = console._Talk(cast(Client, client), 0, terminal.input_fd, terminal.output)
+    talk = console._Talk("ws://nowhere/", Mock(), 0, terminal.input_fd, terminal.output)
+    talk._comeback = cast(Reconnect, client)
     terminal.type("first line\nsecond line\nthird line\n")
     terminal.end()
-    reader = threading.Thread(target=talk._read, args=(connection,))
+    reader = talk._reader
     reader.start()
     client.run_next()
     client.run_next()
@@ -102,17 +103,42 @@ def test_lines_keep_their_room_as_long_as_the_connection_has_much_to_send(
     bench.turn()
     talk._give_back()  # now none
     client.run_next()
-    client.run_next()  # the end of the input
-    reader.join(PATIENCE_S)
-    talk._give_back()  # the third line waits, and keeps one of two places
-    assert [talk._room.acquire(blocking=False) for _ in range(2)] == [True, False]
+    assert client.posted.empty()  # the end of the input waits for the third line to leave
     bench.turn()
     talk._give_back()
+    client.run_next()
+    reader.join(PATIENCE_S)
     talk._give_back()
-    assert [talk._room.acquire(blocking=False) for _ in range(2)] == [True, False]
+    assert not talk._room.acquire(blocking=False)  # whoever ended the input keeps all of it
+    bench.turn()
     *lines, _ = peer.events()
     texts = [bytes(line.data) for line in lines]  # type: ignore[union-attr]  # they are messages
     assert texts == [b"first line", b"second line", b"third line"]
+
+
+def test_a_line_without_a_connection_is_held_and_sent_first_on_the_next_one(
+    make_bench: Callable[..., Bench], terminal: Terminal
+) -> None:
+    bench = make_bench()
+    connection, peer = bench.open()
+    other, other_peer = bench.open()
+    client = HeldClient(connection)
+    talk = console._Talk("ws://nowhere/", Mock(), 0, terminal.input_fd, terminal.output)
+    talk._comeback = cast(Reconnect, client)
+    connection.close()
+    talk._obey("closing")
+    client.client = None  # type: ignore[assignment]  # between two attempts
+    talk._obey("between")
+    talk._give_back()
+    client.client = Mock(connection=other)
+    terminal.end()
+    talk._begin(OpenEvent(other))
+    talk._obey("later")
+    bench.turn()
+    texts = [bytes(line.data) for line in other_peer.events()]  # type: ignore[union-attr]  # they are messages
+    assert texts == [b"closing", b"between", b"later"]
+    talk._over.set()
+    talk._room.release(console.MAX_LINES)
 
 
 def test_a_conversation_that_ends_frees_the_thread_that_waits_for_room(
@@ -159,14 +185,6 @@ def test_a_server_that_refuses_is_handshake_failed(terminal: Terminal) -> None:
     with Server("127.0.0.1", 0).background() as url, pytest.raises(HandshakeFailed) as caught:
         console.run(url, input_fd=terminal.input_fd, output=terminal.output)
     assert caught.value.status == 404
-
-
-def test_a_client_that_is_closed_before_it_connected_says_so(
-    app: Server, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(Client, "ended", True)
-    with app.background() as url, pytest.raises((InvalidState, ConnectionLost)):
-        console.run(url, input_fd=terminal.input_fd, output=terminal.output)
 
 
 def test_a_server_that_breaks_the_protocol_is_named_after_the_close(terminal: Terminal) -> None:
