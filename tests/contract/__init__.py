@@ -9,6 +9,7 @@ from .suites.executor import ExecutorContract
 from .suites.poller import PollerContract
 from .suites.reactor import ReactorContract
 from .suites.ring import MpmcRingContract, RingContract
+from .suites.topology import TopologyContract
 from .suites.transport import TransportContract
 from .suites.transport_provider import TransportProviderContract
 from .suites.transport_registry import TransportRegistryContract
@@ -28,6 +29,7 @@ __all__ = [
     "Report",
     "Requirement",
     "RingContract",
+    "TopologyContract",
     "TransportContract",
     "TransportProviderContract",
     "TransportRegistryContract",

@@ -20,6 +20,9 @@ from .requirement import Level
 PATIENCE_SECONDS: Final = 0.4
 """Short: what a mutant does not do, it never does. Oddballs have all the time of other implementations."""
 
+_STILLBORN: Final = ("the factory raised", "raised NameError", "raised AttributeError")
+"""How findings begin that tell of a mistake in a mutant, and not of what is to be wrong with it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Proof:
@@ -47,8 +50,11 @@ def _unlike(mutant: Mutant, entry: Entry, report: Report) -> str:
         return f"killed by {entry.blocked_by} and not by {mutant.kills}"
     if entry.outcome is not expected:
         return f"survived {mutant.kills}: {entry.outcome}"
+    summary = "" if entry.finding is None else entry.finding.summary
     if entry.finding is not None and entry.finding.hung and not mutant.hangs:
         return f"killed by the watchdog, not by {mutant.kills} itself"
+    if summary.startswith(_STILLBORN):
+        return f"stillborn, not killed: {summary}"
     others = [each.requirement.id for each in report.failures if each.requirement.id != mutant.kills]
     return f"killed by {', '.join(others)}, too" if others else ""
 

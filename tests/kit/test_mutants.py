@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hioload_ws.contract import catalogue
+from hioload_ws.contract import RingContract, catalogue
 from hioload_ws.contract.mutation import Mutant, Oddball
 from hioload_ws.contract.selftest import try_mutant, try_oddball
 
@@ -20,6 +20,15 @@ def test_what_is_broken_is_caught_by_the_requirement_it_breaks(mutant: Mutant) -
 @pytest.mark.parametrize("oddball", ODDBALLS, ids=lambda each: f"{each.suite.name} {each.make.__name__}")
 def test_what_is_odd_and_right_passes(oddball: Oddball) -> None:
     assert try_oddball(oddball, 1).fault == ""
+
+
+@pytest.mark.parametrize("error", [ValueError, AttributeError])
+def test_a_mutant_that_can_not_be_made_counts_as_stillborn(error: type[Exception]) -> None:
+    def make(capacity: int) -> object:
+        raise error("a mistake in the mutant")
+
+    proof = try_mutant(Mutant(RingContract, "RNG-01", "broken in another way than it should be", make), 1)
+    assert proof.fault.startswith("stillborn")
 
 
 def test_requirements_checks_refusals_and_mutants_agree() -> None:

@@ -139,8 +139,9 @@ class Plain:
     def run_posts(self) -> int:
         count = 0
         for _ in range(min(len(self.inbox), self.budget)):
-            self.call(self.inbox.popleft())
-            count += 1
+            if self.inbox:  # a mutant may empty it meanwhile
+                self.call(self.inbox.popleft())
+                count += 1
         return count
 
     def run_timers(self) -> int:
