@@ -11,6 +11,7 @@ import importlib
 import inspect
 import pkgutil
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import hioload_ws
@@ -44,10 +45,10 @@ def members(interface: type) -> set[str]:
     } - {"__init__"}
 
 
-def implementations() -> dict[str, list[type]]:
-    """Return the classes of the real rooms by the interface that their docstring names."""
+def implementations(rooms: Sequence[str] = ROOMS) -> dict[str, list[type]]:
+    """Return the classes of the rooms (default: the real ones) by the interface that their docstring names."""
     found: dict[str, list[type]] = {}
-    for room in ROOMS:
+    for room in rooms:
         package = importlib.import_module(f"hioload_ws.{room}")
         for info in pkgutil.iter_modules(package.__path__):
             module = importlib.import_module(f"hioload_ws.{room}.{info.name}")
