@@ -1,7 +1,8 @@
 """Catalogue: which suites, requirements, mutants and oddballs there are.
 
 Nothing has to be registered twice: a module in ``suites/`` has a tuple ``SUITES``, a module in ``mutants/`` a
-``GALLERY``, and being there is enough. ``faults`` holds the registries together.
+``GALLERY``, and being there is enough. ``faults`` holds the registries together. Only what a suite proves is written
+down here, because it need not be what its ``make`` returns: a connection is tried through its peer.
 """
 
 from __future__ import annotations
@@ -9,14 +10,53 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections import Counter
-from collections.abc import Iterator
-from types import ModuleType
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType, ModuleType
+from typing import Final
 
 from . import mutants as mutants_package
 from . import suites as suites_package
 from .mutation import Gallery, Mutant, Oddball
 from .requirement import Level, Requirement
 from .suite import Contract
+
+
+INTERFACES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        "affinity": ("Affinity",),
+        "batch": ("Batch",),
+        "buffer": ("Buffer",),
+        "buffer-pool": ("BufferPool",),
+        "clock": ("Clock",),
+        "codec": ("Codec",),
+        "connection": ("Connection",),
+        "context": ("Context",),
+        "context-factory": ("ContextFactory",),
+        "control": ("Control",),
+        "debug": ("Debug",),
+        "executor": ("Executor", "Task"),
+        "extension": ("Extension",),
+        "extension-factory": ("ExtensionFactory",),
+        "handler": ("Handler",),
+        "message": ("Message",),
+        "metrics": ("Counter", "Gauge", "Histogram", "Metrics"),
+        "middleware": ("Middleware",),
+        "mpmc-ring": ("Ring",),
+        "object-pool": ("ObjectPool",),
+        "poller": ("Poller",),
+        "reactor": ("Reactor",),
+        "ring": ("Ring",),
+        "scheduler": ("Cancelable", "Scheduler"),
+        "session": ("Session",),
+        "session-manager": ("SessionManager",),
+        "topology": ("Topology",),
+        "tracer": ("Span", "Tracer"),
+        "transport": ("Transport",),
+        "transport-provider": ("Listener", "TransportProvider"),
+        "transport-registry": ("TransportRegistry",),
+    }
+)
+"""The interfaces of ``hioload_ws.api`` that each suite proves, by its name."""
 
 
 def _modules(package: ModuleType) -> Iterator[ModuleType]:
@@ -61,7 +101,10 @@ def find(id: str) -> tuple[type[Contract], Requirement]:
 def faults() -> Iterator[str]:
     """Yield one line per disagreement between requirements, checks, refusals and mutants."""
     killed = {mutant.kills for mutant in mutants()}
-    for suite in suites().values():
+    known = suites()
+    for name in sorted(known.keys() ^ INTERFACES.keys()):
+        yield f"{name}: {'no word on which interface it proves' if name in known else 'there is no such suite'}"
+    for suite in known.values():
         yield from suite_faults(suite)
         for each in suite.requirements:
             if each.level is Level.MUST and each.id not in killed:
@@ -90,4 +133,4 @@ def suite_faults(suite: type[Contract]) -> Iterator[str]:
         yield f"{suite.name}: a refusal of {capability}, which no requirement needs"
 
 
-__all__ = ["faults", "find", "galleries", "mutants", "oddballs", "suite_faults", "suites"]
+__all__ = ["INTERFACES", "faults", "find", "galleries", "mutants", "oddballs", "suite_faults", "suites"]
