@@ -19,6 +19,7 @@ from .suites.extension import ExtensionContract, ExtensionFactoryContract
 from .suites.handler import HandlerContract, MiddlewareContract
 from .suites.message import MessageContract
 from .suites.metrics import MetricsContract
+from .suites.node_pools import BufferPoolManagerContract, NodeObjectPoolsContract
 from .suites.object_pool import ObjectPoolContract
 from .suites.poller import PollerContract
 from .suites.reactor import ReactorContract
@@ -38,6 +39,7 @@ __all__ = [
     "BatchContract",
     "BufferContract",
     "BufferPoolContract",
+    "BufferPoolManagerContract",
     "ClockContract",
     "CodecContract",
     "ConnectionContract",
@@ -57,6 +59,7 @@ __all__ = [
     "MetricsContract",
     "MiddlewareContract",
     "MpmcRingContract",
+    "NodeObjectPoolsContract",
     "ObjectPoolContract",
     "Outcome",
     "PollerContract",
