@@ -239,8 +239,11 @@ def _add_rfc(parser: argparse.ArgumentParser) -> None:
         metavar="SECTION",
         help="these only: 5.5.1 (of RFC 6455), 7692-7.2.1, 7692, or one rule: 6455-5.5.1-02",
     )
+    parser.add_argument("--deviations", action="store_true", help="only rules that we keep otherwise, with reasons")
     parser.add_argument("--json", action="store_true", help="print JSON, for programs")
-    parser.set_defaults(command=lambda options: rfc.run(options.section, as_json=options.json))
+    parser.set_defaults(
+        command=lambda options: rfc.run(options.section, as_json=options.json, deviations=options.deviations)
+    )
 
 
 def _add_foreign(add_parser: AddParser, known: Collection[str], name: str) -> None:

@@ -47,14 +47,17 @@ def load(read: ReadText = read_package) -> tuple[Rfc, ...]:
     return tuple(parse_rfc(read(f"protocol/{name}")) for name in TABLES)
 
 
-def run(section: str | None, *, as_json: bool) -> int:
+def run(section: str | None, *, as_json: bool, deviations: bool = False) -> int:
     """Print all rows, or those of ``section`` and the sections below it, and return 0.
 
+    ``deviations``: only those that we keep otherwise than they say.
     ``section`` is ``5.5.1``, ``7692-7.2.1``, ``7692`` or an id, ``6455-5.5.1-02``. Raises ``InvalidArgument``
     for one that has no row.
     """
     rfcs = load()
     rows = look(rfcs if section is None else choose(rfcs, section), read_package)
+    if deviations:
+        rows = [row for row in rows if row["deviation"]]
     print(json.dumps(rows, indent=2) if as_json else render(rfcs, rows))
     return 0
 
@@ -141,7 +144,18 @@ def render(rfcs: Sequence[Rfc], rows: Sequence[RowSeen]) -> str:
         lines += _row_lines(row)
     counts = Counter(row["verdict"] for row in rows)
     verdicts = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
-    lines.append(f"{len(rows)} {'row' if len(rows) == 1 else 'rows'}: {verdicts}")
+    lines.append(f"{len(rows)} {'row' if len(rows) == 1 else 'rows'}: {verdicts or 'none deviates'}")
+    return "\n".join(lines)
+
+
+def deviations_table(rows: Sequence[RowSeen]) -> str:
+    """Return the rows that deviate as a table in Markdown, as it stands in ``protocol/DEVIATIONS.md``."""
+    lines = ["| Rule | Level | What the RFC says | What we do, and why |", "|---|---|---|---|"]
+    lines += [
+        f"| {row['id'].partition('-')[0]} §{row['section']} | {row['level']} | {row['text']} | {row['deviation']} |"
+        for row in rows
+        if row["deviation"]
+    ]
     return "\n".join(lines)
 
 
@@ -154,4 +168,4 @@ def _row_lines(row: RowSeen) -> list[str]:
     return lines
 
 
-__all__ = ["TABLES", "RowSeen", "choose", "load", "look", "read_package", "render", "run"]
+__all__ = ["TABLES", "RowSeen", "choose", "deviations_table", "load", "look", "read_package", "render", "run"]

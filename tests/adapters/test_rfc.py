@@ -130,3 +130,22 @@ def test_an_unknown_section_is_one_line_and_exit_code_2(capsys: pytest.CaptureFi
         "hioload-ws: RFC 6455 has no row for '5.9'; there are "
         "5.1, 5.2, 5.3, 5.4, 5.5, 5.5.1, 5.5.2, 5.5.3, 5.6, 5.8\n"
     )
+
+
+def test_the_page_of_deviations_is_that_of_the_tables() -> None:
+    page = (REPOSITORY / "protocol" / "DEVIATIONS.md").read_text("utf-8")
+    begin, end = "<!-- deviations: kept by tests/adapters/test_rfc.py -->\n\n", "\n\n<!-- /deviations -->"
+    table = rfc.deviations_table(rfc.look(rfc.load(), rfc.read_package))
+    found = page[page.index(begin) + len(begin) : page.index(end)]
+    assert found == table, f"put this between the marks of protocol/DEVIATIONS.md:\n{table}"
+
+
+def test_deviations_are_shown_by_themselves_and_per_section(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["rfc", "--deviations"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert sum(line.startswith("      deviates") for line in lines) == int(lines[-1].split()[0]) > 0
+    assert not [line for line in lines if line.startswith("      test")]
+    assert main(["rfc", "7.1.5", "--deviations", "--json"]) == 0
+    assert [row["id"] for row in json.loads(capsys.readouterr().out)] == ["6455-7.1.5-04"]
+    assert main(["rfc", "7692", "--deviations"]) == 0
+    assert capsys.readouterr().out == "0 rows: none deviates\n"

@@ -309,6 +309,14 @@ def test_a_setting_out_of_range_is_refused(name: str, values: tuple[object, ...]
             PermessageDeflate(**{name: value})  # type: ignore[arg-type]  # wrong on purpose
 
 
+def test_by_default_a_client_with_demands_offers_to_do_without_them() -> None:
+    demanding = PermessageDeflate(server_max_window_bits=10)
+    assert list(demanding.offers()) == [
+        (("server_max_window_bits", "10"), ("client_max_window_bits", None)), (("client_max_window_bits", None),)
+    ]  # fmt: skip
+    assert len(PermessageDeflate(server_max_window_bits=10, fallback=False).offers()) == 1
+
+
 def test_a_malformed_offer_is_declined_and_a_malformed_answer_fails() -> None:
     factory = PermessageDeflate()
     assert factory.accept_offer([("server_max_window_bits", "7")]) is None

@@ -329,3 +329,21 @@ def test_response_beyond_a_limit_then_it_is_refused_with_status_0() -> None:
         with pytest.raises(HandshakeFailed) as caught:
             HeadParser(is_response=True, max_head_bytes=40).feed(head)
         assert caught.value.status == 0
+
+
+_BOTH_HEADS = [(GOOD, False), (b"HTTP/1.1 101 Switching\r\nA: b\r\nC: d\r\n\r\n", True)]
+
+
+@pytest.mark.parametrize(("head", "is_response"), _BOTH_HEADS, ids=["request", "response"])
+def test_a_letter_put_in_where_only_one_byte_may_stand_then_it_is_refused(head: bytes, is_response: bool) -> None:
+    # Wherever a version or a line end is, the next byte is decided; "x" is in no such place.
+    version = head.index(b"HTTP/1.1")
+    rigid = [*range(version + 1, version + 9)]
+    rigid += [place + 1 for place in range(len(head)) if head[place : place + 1] == b"\r"]
+    rigid += [head.index(b" 101") + place for place in range(4)] if is_response else []
+    for place in rigid:
+        broken = head[:place] + b"x" + head[place:]
+        parser = HeadParser(is_response=True) if is_response else HeadParser()
+        with pytest.raises(HandshakeFailed) as caught:
+            parser.feed(broken)
+        assert caught.value.context["offset"] == place

@@ -79,6 +79,8 @@ def test_refused_header_value_then_the_message_does_not_quote_it() -> None:
     ("response", "wire"),
     [
         (Response(101), b"HTTP/1.1 101 Switching Protocols\r\n\r\n"),
+        (Response(100), b"HTTP/1.1 100 Continue\r\n\r\n"),
+        (Response(200), b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"),
         (Response(204), b"HTTP/1.1 204 No Content\r\n\r\n"),
         (Response(304), b"HTTP/1.1 304 Not Modified\r\n\r\n"),
         (Response(404), b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"),
@@ -105,6 +107,8 @@ def test_response_then_reason_and_length_are_filled_in(response: Response, wire:
         Response(200, "a\r\nX: y"),
         Response(200, "\u20ac"),
         Response(101, body=b"a"),
+        Response(199, body=b"a"),
+        Response(199, headers=(("Content-Length", "0"),)),
         Response(204, body=b"a"),
         Response(304, headers=(("Content-Length", "0"),)),
         Response(200, headers=(("Content-Length", "1"),)),

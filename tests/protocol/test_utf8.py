@@ -93,3 +93,15 @@ def test_a_character_that_is_cut_at_the_end_is_refused_only_when_it_is_the_end()
     assert checker.feed(b"\xf0", False) and checker.feed(b"\x90", False) and checker.feed(b"", False)
     assert checker.feed(b"\x8d\x88!", False) and checker.feed(b"\xe2\x82", False)
     assert not checker.feed(b"", True)
+
+
+@pytest.mark.parametrize("first", "\u0080\u07ff\u0800\uefff\uf000\uffff\U00010000\U0010ffff")
+@pytest.mark.parametrize("ending", [b"", b"\xff", b"\xc3"])
+def test_after_a_character_that_was_cut_the_rest_of_the_piece_is_judged(first: str, ending: bytes) -> None:
+    character = first.encode()
+    for cut in range(1, len(character)):
+        checker = Utf8Checker()
+        assert checker.feed(character[:cut], False)
+        # What follows begins with another character, so that whoever takes too much or too little is found out.
+        assert checker.feed(character[cut:] + "\u00e9".encode() + b"a" * 5 + ending, False) is (ending != b"\xff")
+        assert ending == b"\xff" or checker.feed(b"", True) is (not ending)
