@@ -27,6 +27,7 @@ from .suites.ring import MpmcRingContract, RingContract
 from .suites.scheduler import SchedulerContract
 from .suites.session import SessionContract
 from .suites.session_manager import SessionManagerContract
+from .suites.shutdown import GracefulShutdownContract
 from .suites.topology import TopologyContract
 from .suites.tracer import TracerContract
 from .suites.transport import TransportContract
@@ -53,6 +54,7 @@ __all__ = [
     "ExtensionContract",
     "ExtensionFactoryContract",
     "Finding",
+    "GracefulShutdownContract",
     "HandlerContract",
     "Level",
     "MessageContract",
