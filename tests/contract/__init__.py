@@ -28,6 +28,7 @@ from .suites.scheduler import SchedulerContract
 from .suites.session import SessionContract
 from .suites.session_manager import SessionManagerContract
 from .suites.shutdown import GracefulShutdownContract
+from .suites.socket_transport import SocketTransportContract
 from .suites.topology import TopologyContract
 from .suites.tracer import TracerContract
 from .suites.transport import TransportContract
@@ -72,6 +73,7 @@ __all__ = [
     "SchedulerContract",
     "SessionContract",
     "SessionManagerContract",
+    "SocketTransportContract",
     "TopologyContract",
     "TracerContract",
     "TransportContract",

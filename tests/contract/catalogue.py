@@ -49,6 +49,7 @@ INTERFACES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "scheduler": ("Cancelable", "Scheduler"),
         "session": ("Session",),
         "session-manager": ("SessionManager",),
+        "socket-transport": ("SocketTransport",),
         "topology": ("Topology",),
         "tracer": ("Span", "Tracer"),
         "transport": ("Transport",),

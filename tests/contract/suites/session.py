@@ -202,7 +202,8 @@ class SessionContract(Contract, name="session", requirements=SESSION):
         for schedule in interruptions(trial):
             session = self.fresh(trial)
             trial.did(f"hold context at step {schedule.at}, and ask for it on another thread meanwhile")
-            first, second = schedule.run(lambda s=session: s.context, lambda s=session: s.context)  # type: ignore[misc]
+            ask = partial(getattr, session, "context")
+            first, second = schedule.run(ask, ask)
             trial.same(first, second, "the context that both got")
             trial.same(session.context, first, "the context afterwards")
 
