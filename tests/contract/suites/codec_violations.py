@@ -45,8 +45,7 @@ VIOLATIONS = (
     must(
         "COD-31",
         "A violation is reported with the first byte that proves it, and not before.",
-        "COD-27",
-        "COD-28",
+        *(f"COD-{number}" for number in range(19, 29)),
     ),
     must("COD-32", "The events before a violation come first, and none after it.", "COD-20"),
     must("COD-33", "receive never raises for what the bytes say.", "COD-04"),
