@@ -1,6 +1,7 @@
 """The contract kit: executable contracts of the interfaces in ``hioload_ws.api``. See README.md."""
 
 from .engine import check
+from .replaying import replay
 from .report import Entry, Finding, Outcome, Report, Verdict
 from .requirement import Level, Requirement, must, refusal, requirement, should
 from .suite import Contract
@@ -84,6 +85,7 @@ __all__ = [
     "check",
     "must",
     "refusal",
+    "replay",
     "requirement",
     "should",
 ]

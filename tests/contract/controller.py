@@ -14,6 +14,7 @@ is overtaken after a while, and lines up again when it comes back.
 from __future__ import annotations
 
 import _thread
+import contextlib
 import threading
 from collections.abc import Callable, Sequence
 from types import CodeType
@@ -116,9 +117,12 @@ class Reuse:
             while worker.body is not None:
                 worker.body()
                 worker.body = None
-                if not self._closed:
-                    self._idle.append(worker)
-                    worker.wake.acquire()
+                self._idle.append(worker)
+                if self._closed:  # looked at after the append: either this or ``close`` takes it off again
+                    with contextlib.suppress(ValueError):
+                        self._idle.remove(worker)
+                        return
+                worker.wake.acquire()
         finally:
             active: dict[int, object] = threading._active  # type: ignore[attr-defined]  # no stub has it
             active.pop(_thread.get_ident(), None)  # whoever asked for current_thread() got an entry

@@ -22,7 +22,8 @@ from typing import Any, Final
 from .controller import Controller, Task
 from .trial import KitError
 
-UNCONTROLLED_WAIT_SECONDS: Final = 0.0005
+UNCONTROLLED_WAIT_SECONDS: Final = 0.2
+UNCONTROLLED_NAP_SECONDS: Final = 0.0005
 
 
 class CooperativeLock:
@@ -56,11 +57,14 @@ class CooperativeLock:
             return False
         if task is not None:
             return self._controller.block(lambda: self._owner is None, "wait for a lock", timed=timeout > 0)
-        end = None if timeout < 0 else time.monotonic() + timeout
+        # A thread that is not ours: it closes what is left, or is a guest. Whoever has the lock may never go on.
+        end = time.monotonic() + (UNCONTROLLED_WAIT_SECONDS if timeout < 0 else timeout)
         while self._owner is not None:
-            if end is not None and time.monotonic() > end:
+            if time.monotonic() > end:
+                if timeout < 0:
+                    raise RuntimeError("a thread of an exploration has this lock, and will not go on")
                 return False
-            time.sleep(UNCONTROLLED_WAIT_SECONDS)  # a thread that is not ours: the run is over, or it is a guest
+            time.sleep(UNCONTROLLED_NAP_SECONDS)
         return True
 
     def release(self) -> None:

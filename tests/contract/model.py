@@ -3,7 +3,7 @@
 A script is a list of operations, each a name with arguments. The suite says how to draw one and how to replay
 a script on a fresh subject while comparing with a model; this module draws scripts, and when one breaks,
 shortens it: whole blocks of operations are left out for as long as it still breaks. What remains is printed as
-the story of the failure and is usually a handful of lines.
+the story of the failure, usually a handful of lines, and as a program to paste (``replaying.py``).
 """
 
 from __future__ import annotations
@@ -38,7 +38,12 @@ def explore(
     scripts: int,
     length: int = 40,
 ) -> None:
-    """Replay random scripts; raise ``Broken`` with the shortest one found that breaks."""
+    """Replay random scripts; raise ``Broken`` with the shortest one found that breaks. Where the trial has a
+    script, that one alone is replayed."""
+    if trial.script is not None:
+        trial.script_used = True
+        replay(trial.script)
+        return
     for _ in range(scripts):
         script = [draw(trial.rng) for _ in range(trial.rng.randint(1, length))]
         finding = _attempt(trial, replay, script)
@@ -71,7 +76,8 @@ def _shortened(trial: Trial, replay: Replay, script: list[Operation], finding: F
             else:
                 script, finding = shorter, found
         size //= 2
-    return replace(finding, summary=f"{finding.summary} (script shortened to {len(script)} operations)")
+    summary = f"{finding.summary} (script shortened to {len(script)} operations)"
+    return replace(finding, summary=summary, script=repr(script))
 
 
 __all__ = ["MAX_REPLAYS", "MAX_SECONDS", "Operation", "Replay", "explore"]

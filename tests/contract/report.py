@@ -53,7 +53,7 @@ class Finding:
     hung: bool = False
     """Something did not return, and the watchdog ended the check."""
     script: str = ""
-    """A program that does the same outside the kit, where one could be written."""
+    """The operations that led there, where a model found it: what ``replay`` does again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +149,16 @@ class Report:
             return f"hioload-ws contract repro {id} {self.locator} --seed {self.seed}{full}"
         full = ", full=True" if self.full else ""
         return f'check({self.suite}, make, only=["{id}"], seed={self.seed}{full})'
+
+    def program(self, entry: Entry) -> str:
+        """Return a program that repeats what a model found, to be pasted; ``""`` for anything else."""
+        if entry.finding is None or not entry.finding.script:
+            return ""
+        module, _, name = self.locator.rpartition(":")
+        importable = module and not module.endswith(".py") and "." not in name
+        make = f"from {module} import {name} as make" if importable else "make = ...  # what makes your component"
+        head = "from hioload_ws.contract import replay"
+        return f'{head}\n{make}\n\nreplay("{entry.requirement.id}", make, {entry.finding.script})'
 
 
 __all__ = ["Entry", "Finding", "Outcome", "Report", "Verdict"]

@@ -14,8 +14,10 @@ The same seed gives the same schedules, so a failure comes again.
 
 from __future__ import annotations
 
+import gc
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from types import CodeType
 from typing import Final, Generic, TypeVar
@@ -86,6 +88,19 @@ class _Queue(deque[T]):
         return super().__len__()
 
 
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Switch the garbage collector off: it runs somebody's code (finalisers, callbacks) wherever it happens to, which
+    is another place each time, and may be the middle of the controller's own decisions."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
 class Play(Generic[S]):
     """One schedule of a scene: plays it, and can tell what happened."""
 
@@ -111,7 +126,7 @@ class Play(Generic[S]):
             return deque(items) if controller.own_task() is None else _Queue(controller, name, items)
 
         try:
-            with in_charge(controller, self._adopt), atomics.replaced(make_queue):
+            with in_charge(controller, self._adopt), atomics.replaced(make_queue), _no_collection():
                 controller.run(trial.alive)
         except (Deadlock, Endless) as error:
             raise Broken(Finding(f"{type(error).__name__.lower()}: {error}")) from error

@@ -44,9 +44,10 @@ def _story(report: Report, entry: Entry) -> Iterator[str]:
                 yield f"  {label + ':':<12}{value}"
         if finding.trace:
             yield from (f"  | {line}" for line in finding.trace.rstrip().splitlines())
-        if finding.script:
-            yield "  to paste:"
-            yield from (f"    {line}" for line in finding.script.rstrip().splitlines())
+    program = report.program(entry)
+    if program:
+        yield "  to paste:"
+        yield from (f"    {line}" for line in program.splitlines())
     if entry.blocked_by:
         yield f"  not run: it depends on {entry.blocked_by}, which is not met"
     yield from (f"  note: {note}" for note in entry.notes)

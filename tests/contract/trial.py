@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import random
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, NoReturn, ParamSpec, TypeVar
 
 from .difference import first_difference, shown
@@ -40,12 +40,21 @@ class KitError(Exception):
 class Trial:
     """The circumstances of one check. Thread rules: the check's thread, except where a method says else."""
 
-    def __init__(self, seed: str, *, full: bool = False, patience_seconds: float = 1.0) -> None:
+    def __init__(
+        self,
+        seed: str,
+        *,
+        full: bool = False,
+        patience_seconds: float = 1.0,
+        script: Sequence[tuple[str, int]] | None = None,
+    ) -> None:
         """Draw from ``seed``; ``full`` asks for more rounds; wait ``patience_seconds`` for anything that
-        should happen by itself."""
+        should happen by itself; do ``script`` in place of random ones."""
         self.rng = random.Random(seed)
         self.full = full
         self.patience_seconds = patience_seconds
+        self.script = script
+        self.script_used = False
         self.notes: list[str] = []
         self.warnings: list[str] = []
         self.subject_made = False

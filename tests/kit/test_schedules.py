@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import queue
 import random
 import threading
@@ -305,3 +306,18 @@ def test_real_threads_are_recorded_and_judged() -> None:
 
     with pytest.raises(LookupError):
         race(trial, Scene(object, {"A": fail}), lambda calls: None)
+
+
+def test_a_garbage_collector_that_runs_code_all_the_time_changes_nothing() -> None:
+    def meddle(phase: str, info: dict[str, int]) -> None:
+        sorted([phase, str(info)])
+
+    before = gc.get_threshold()
+    gc.callbacks.append(meddle)
+    gc.set_threshold(1)
+    try:
+        assert explored(account_scene(locked=True), 2) == explored(account_scene(locked=True), 2)
+    finally:
+        gc.set_threshold(*before)
+        gc.callbacks.remove(meddle)
+    assert gc.isenabled()

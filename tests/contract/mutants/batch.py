@@ -178,6 +178,15 @@ class CutsFromOrigin(Correct):
         return self.window(first, max(first, last))
 
 
+@GALLERY.mutant("BAT-15", "keeps an empty window at the end open for what is appended")
+class StaysOpen(Correct):
+    def window(self, start: int, stop: int) -> Self:
+        new = super().window(start, stop)
+        if start == stop == len(self.store) > 5:
+            new.stop = stop + 1
+        return new
+
+
 GALLERY.oddball("a plain window on a list")(Correct)
 
 

@@ -191,4 +191,11 @@ class ReportsForever(Pool):
         return [LeakReport(1, 1, 1, "") for _ in range(min(self.acquired, 3))]
 
 
+@GALLERY.mutant("BPL-18", "forgets where a slice begins when it is sliced again")
+class ForgetsStart(Pool):
+    class name(Lease):  # noqa: N801 - the pool's attribute
+        def slice(self, start: int, stop: int) -> Lease:
+            return super().slice(0, stop - start) if self.start else super().slice(start, stop)
+
+
 __all__ = ["GALLERY"]

@@ -5,10 +5,12 @@ A list with the same items is the model: whatever a batch answers, the list answ
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 
 from ...api.batch import Batch
 from ...api.errors import InvalidArgument, InvalidState
+from ..model import Operation, explore
 from ..requirement import must, requirement
 from ..suite import Contract
 from ..trial import Trial
@@ -28,6 +30,7 @@ BATCH = (
     must("BAT-12", "reset forgets the items, and the batch can be filled again.", "BAT-07"),
     must("BAT-13", "reset of a window empties the window and leaves its origin.", "BAT-03", "BAT-12"),
     must("BAT-14", "A window of a window has the items that a list's slice of a slice has.", "BAT-03"),
+    must("BAT-15", "Any mixture of operations does what lists do that share their items.", "BAT-09", "BAT-13"),
 )
 
 
@@ -178,6 +181,39 @@ class BatchContract(Contract, name="batch", requirements=BATCH):
                 batch, items = batch[start:stop], items[start:stop]
                 trial.equal(list(batch), items, "the items")
                 trial.equal(len(batch), len(items), "the length")
+
+    @requirement("BAT-15")
+    def model_agrees(self, trial: Trial) -> None:
+        explore(trial, _draw, lambda script: self._replay(trial, script), scripts=trial.rounds(25, 400))
+
+    def _replay(self, trial: Trial, script: Sequence[Operation]) -> None:
+        """Do a script; windows are known by the positions that they have in the items of the root."""
+        batch, items = self.batch(trial, 4)
+        spans: list[tuple[Batch[object], range]] = []
+        for number, (name, at) in enumerate(script):
+            trial.did(f"{name} {at}")
+            if name == "append":
+                items.append(f"later {number}")
+                batch.append(items[-1])
+            elif name == "window":
+                spans.append((batch[at:], range(min(at, len(items)), len(items))))
+            elif name == "reset window" and spans:
+                window, span = spans[at % len(spans)]
+                window.reset()
+                spans[at % len(spans)] = window, span[:0]
+            elif spans:
+                window, span = spans[at % len(spans)]
+                middle = at % (len(span) + 1)
+                pair = window.split(middle)
+                spans += list(zip(pair, (span[:middle], span[middle:]), strict=True))
+            trial.equal(list(batch), items, "the items of the root")
+            for window, span in spans:
+                trial.equal(list(window), [items[each] for each in span], "the items of a window")
+                trial.equal(len(window), len(span), "the length of a window")
+
+
+def _draw(rng: random.Random) -> Operation:
+    return rng.choice(("append", "append", "window", "reset window", "split")), rng.randint(0, 6)
 
 
 SUITES = (BatchContract,)

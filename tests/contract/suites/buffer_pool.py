@@ -6,10 +6,15 @@ never gives out more than the limit, and goes on giving after everything came ba
 
 from __future__ import annotations
 
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 from ...api.buffer import Buffer
 from ...api.errors import DoubleRelease, ForeignRelease, InvalidArgument, PoolClosed, ResourceExhausted
 from ...api.pool import BufferPool, PoolStats
 from ..hostile import HUGE_BYTES, SIZES
+from ..model import Operation, explore
 from ..requirement import must, requirement
 from ..suite import Contract
 from ..trial import Trial
@@ -33,10 +38,26 @@ BUFFER_POOL = (
     must("BPL-15", "Closing twice is closing once, and stats still answers.", "BPL-14"),
     must("BPL-16", "Leaving a with block closes the pool.", "BPL-14"),
     must("BPL-17", "leaks() tells of nothing when all is released.", "BPL-05"),
+    must("BPL-18", "Any mixture of operations keeps content, counts and books.", "BPL-03", "BPL-11", "BPL-13"),
 )
 
 LIMIT_BYTES = 4 * 1024 * 1024
 PIECE_BYTES = 64 * 1024
+
+
+@dataclass(slots=True)
+class _Name:
+    """What a model knows of a name: its content, its lease, and its own counts."""
+
+    buffer: Buffer
+    content: bytes
+    lease: int
+    count: int
+
+
+def _draw(rng: random.Random) -> Operation:
+    calls = ("acquire", "acquire", "slice", "slice", "slice", "retain", "release", "release", "pool.release")
+    return rng.choice(calls), rng.randint(0, 9_999)
 
 
 class BufferPoolContract(Contract, name="buffer-pool", requirements=BUFFER_POOL):
@@ -286,6 +307,57 @@ class BufferPoolContract(Contract, name="buffer-pool", requirements=BUFFER_POOL)
             buffer.slice(0, 1).release()
             buffer.release()
         trial.equal(list(pool.leaks()), [], "the leaks when all is released")
+
+    @requirement("BPL-18")
+    def model_agrees(self, trial: Trial) -> None:
+        explore(trial, _draw, lambda script: self._replay(trial, script), scripts=trial.rounds(15, 300))
+
+    def _replay(self, trial: Trial, script: Sequence[Operation]) -> None:
+        """Do a script with names of leases; the model knows content, own counts, and which lease a name is of."""
+        pool = self.pool(trial)
+        names: list[_Name] = []
+        leases: list[int] = []
+        for number, (call, at) in enumerate(script):
+            name = names[at % len(names)] if names else None
+            trial.did(f"{call} {at}")
+            if call == "acquire":
+                buffer = pool.acquire((1, 100, 2048, 2049, 9000)[at % 5])
+                content = random.Random(number).randbytes(len(buffer))
+                buffer.data()[:] = content
+                names.append(_Name(buffer, content, len(leases), 1))
+                leases.append(1)
+            elif name is not None and name.count:
+                leases[name.lease] += 1 if call in ("slice", "retain") else -1
+                self._use(pool, names, name, call, at)
+            elif name is not None and call == "release":
+                trial.raises(DoubleRelease, "release() without a count", name.buffer.release)
+            self._compare(trial, pool, names, leases)
+
+    def _use(self, pool: BufferPool, names: list[_Name], name: _Name, call: str, at: int) -> None:
+        """Do something with a name that has a count."""
+        if call == "slice":
+            start = min(at // 16 % 40, len(name.content))
+            stop = min(start + 50, len(name.content))
+            names.append(_Name(name.buffer.slice(start, stop), name.content[start:stop], name.lease, 1))
+        elif call == "retain":
+            name.buffer.retain()
+            name.count += 1
+        else:
+            name.count -= 1
+            if call == "release":
+                name.buffer.release()
+            else:
+                pool.release(name.buffer)
+
+    def _compare(self, trial: Trial, pool: BufferPool, names: Sequence[_Name], leases: Sequence[int]) -> None:
+        for name in names:
+            if name.count:
+                trial.equal(name.buffer.copy(), name.content, "the content of a lease")
+                trial.equal(name.buffer.ref_count, leases[name.lease], "the count of a lease")
+        books = pool.stats()
+        out = sum(1 for count in leases if count)
+        found = books.acquired_count, books.released_count, books.in_use_count
+        trial.equal(found, (len(leases), len(leases) - out, out), "acquired, released, in use")
 
 
 SUITES = (BufferPoolContract,)
