@@ -109,7 +109,8 @@ def echo(options: argparse.Namespace) -> int:
         return read_config(options.config, os.environ).config
 
     config = read()
-    app = Server(options.host, options.port, unix=options.unix, tls=tls, config=config)
+    settings = {} if options.workers is None else {"workers": options.workers}
+    app = Server(options.host, options.port, unix=options.unix, tls=tls, config=config, **settings)
 
     @app.on_message
     def send_back(connection: Connection, message: Message) -> None:
@@ -174,6 +175,16 @@ def _add_way(parser: argparse.ArgumentParser) -> None:
         "--reconnect",
         action="store_true",
         help="come back after a broken connection, with longer and longer waits; lines wait meanwhile",
+    )
+
+
+def _add_workers(parser: argparse.ArgumentParser) -> None:
+    """Add the option that says how many serve."""
+    parser.add_argument(
+        "--workers",
+        type=int,
+        metavar="N",
+        help="processes that share the port (default: 1, this one); SIGUSR2 replaces them",
     )
 
 
@@ -303,6 +314,7 @@ def _parser() -> tuple[argparse.ArgumentParser, AddParser, Collection[str]]:
 
     command = commands.add_parser("echo", help="serve every path with its own messages", description=_ECHO)
     _add_place(command)
+    _add_workers(command)
     command.set_defaults(command=echo)
 
     command = commands.add_parser("demo", help="serve a chat with a page for browsers", description=_DEMO)

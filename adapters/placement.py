@@ -16,7 +16,7 @@ where the pinned thread touches it first.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -87,6 +87,22 @@ class Placement:
     def place(self) -> Place:
         """Where the server's thread and memory belong."""
         return self._place
+
+    def places(self, config: ServerConfig) -> Sequence[Place]:
+        """Return a place for each worker: a CPU of its own, on the configured node if one is named.
+
+        Empty, so that they go where the system puts them, when ``worker_pinning`` is off, where the system can't pin,
+        and with fewer CPUs than workers. Raises ``InvalidArgument`` when a CPU is named: they can't all have it.
+        """
+        if config.cpu is not None:
+            raise InvalidArgument("a CPU is for one worker: name a node, or none", cpu=config.cpu)
+        if config.worker_pinning == "off" or self._machine.masks is None:
+            return ()
+        topology = self._known_topology()
+        node = None if config.node is None else NodeId(config.node)
+        if config.workers > len(topology.usable_cpus(node)):
+            return ()
+        return spread(topology, config.workers, node=node, calls=self._machine.calls)
 
     def settle(self, place: Place) -> None:
         """Take another place than the configuration names: for a worker, before its server starts. Its pool is

@@ -28,17 +28,21 @@ from ..api.codec import Role
 from ..api.connection import Connection, SendableMessage
 from ..api.errors import InvalidState, TimedOut
 from ..api.handler import CloseEvent, OpenEvent
+from ..api.reactor import Reactor
 from ..api.scheduler import Scheduler
 from ..api.session import SessionStatus
-from ..api.transport import Address, UnixAddress
+from ..api.transport import Address, Listener, UnixAddress
 from ..api.types import Nanoseconds
 from ..control.config import ServerConfig
+from ..internal.executor import do_nothing
 from .accelerate import use_accelerators
 from .acceptor import Acceptor
 from .broadcast import broadcast
 from .connection import WebSocketConnection
+from .crew import Crew, WorkerState
 from .door import Door
 from .hub import ConnectionSettings, Hub, ns
+from .placement import Place
 from .roles import Host
 from .server_parts import ServerParts
 from .server_probes import show_inside
@@ -46,6 +50,9 @@ from .server_sessions import SessionDesk
 from .settings import apply_settings, handshake_config, listen, make_reactor
 from .signals import signals_call
 from .traffic import Traffic
+
+CONNECTING_NS: Nanoseconds = 2_000_000_000
+"""How long a worker that drains waits for opening handshakes that had begun."""
 
 _GOING_AWAY = 1001
 
@@ -70,10 +77,14 @@ class Server(ServerParts, Host):
     _drained = True
     _acceptors: Sequence[Acceptor] = ()
     _hub: Hub | None = None
+    _crew: Crew | None = None  # the workers, where there are several
+    _lent: Listener | None = None  # what a worker accepts from
+    _hooks: Sequence[Callable[[], None]] = ()  # how to remove ours from the configuration
+    _at_loop_end: Callable[[], object] = staticmethod(do_nothing)
 
     @property
     def connection_count(self) -> int:
-        """Connections that exist now, connecting and closing ones included."""
+        """Connections that exist now, connecting and closing ones included. Of several workers: see ``metrics``."""
         return 0 if self._hub is None else len(self._hub.connections)
 
     @property
@@ -85,6 +96,8 @@ class Server(ServerParts, Host):
     @property
     def address(self) -> Address:
         """Where it really listens (the chosen port, not 0). Raises ``InvalidState`` when it does not."""
+        if self._crew is not None and self._phase is _Phase.STARTED:
+            return self._crew.listeners[0].address
         if not self._acceptors:
             raise InvalidState("the server does not listen", state=self._phase.value)
         return self._acceptors[0].address
@@ -106,6 +119,10 @@ class Server(ServerParts, Host):
             if self._phase is not _Phase.CONFIGURED:
                 raise InvalidState("a server starts once", state=self._phase.value)
             config = self.config
+            if config.workers > 1 and self._lent is None:
+                self._crew = Crew(self)
+                self._phase = _Phase.STARTED
+                return
             use_accelerators(config.mask_accelerator)
             reactor = make_reactor(config, self._make_poller, self._clock, self.report)
             hub: Hub | None = None
@@ -115,7 +132,7 @@ class Server(ServerParts, Host):
                 read_bytes = config.read_buffer_bytes
                 hub = Hub(reactor, self.pool, settings, read_bytes, traffic, self._on_error, self.executor)
                 door = self._make_door(hub, config)
-                listener = listen(self._registry, config, self._tls)
+                listener = listen(self._registry, config, self._tls) if self._lent is None else self._lent
                 self._acceptors = [Acceptor(hub, listener, door.admit)]
             except BaseException:
                 if hub is not None:
@@ -123,9 +140,11 @@ class Server(ServerParts, Host):
                 reactor.close()
                 raise
             self._hub = hub
-            self.control.on_reload(self.placement.follow)
-            self.control.on_reload(lambda old, new: self.placement.resize(self.executor, old, new))
-            self.control.on_reload(lambda old, new: apply_settings(hub, door, new))
+            self._hooks = [
+                self.control.on_reload(self.placement.follow),
+                self.control.on_reload(lambda old, new: self.placement.resize(self.executor, old, new)),
+                self.control.on_reload(lambda old, new: apply_settings(hub, door, new)),
+            ]
             show_inside(self, hub, self._registry)
             self._phase = _Phase.STARTED
 
@@ -138,6 +157,9 @@ class Server(ServerParts, Host):
         """
         if self._phase is _Phase.CONFIGURED:
             self.start()
+        if self._crew is not None:
+            self._crew.run(handle_signals=handle_signals)
+            return
         with self._life:
             hub = self._running_hub()
             if hub.owner_id is not None:
@@ -146,8 +168,23 @@ class Server(ServerParts, Host):
         try:
             with self.placement.held(), signals_call(self._ask_to_drain) if handle_signals else nullcontext():
                 hub.reactor.run()
+                self._at_loop_end()
         finally:
             self._release(hub)
+
+    def restart(self) -> None:
+        """Have every worker replaced: new ones start, and when they serve, the old ones drain; nobody is refused
+        meanwhile. It only begins that (``workers`` tells), unless some are missing or replaced just now. A new worker
+        has the program as it was when ``run`` began, not what its files say now. SIGUSR2 does the same. Any thread,
+        also signal handlers. Raises ``InvalidState`` without several workers."""
+        if self._crew is None:
+            raise InvalidState("there is one worker, the thread in run", state=self._phase.value)
+        self._crew.restart()
+
+    @property
+    def workers(self) -> Sequence[WorkerState]:
+        """The workers that live, by number; none where the thread in ``run`` serves."""
+        return () if self._crew is None else self._crew.states()
 
     def turn(self, timeout_ns: Nanoseconds | None = None) -> int:
         """Make one turn that waits at most ``timeout_ns``, and return the work done; for loops of other owners.
@@ -175,9 +212,9 @@ class Server(ServerParts, Host):
     def post(self, function: Callable[[], object]) -> bool:
         """Have ``function()`` run on the server's thread, from any thread; ``False`` when its inbox is full or
         it has ended. Raises ``InvalidState`` before the start."""
-        if self._hub is None:
+        if self._hub is None and self._crew is None:
             raise InvalidState("the server has not started", state=self._phase.value)
-        return self._hub.reactor.post(function)
+        return self._reactor().post(function)
 
     def broadcast(
         self,
@@ -201,6 +238,8 @@ class Server(ServerParts, Host):
         then. Returns whether all ended by themselves. A second call waits for the same end. On the server's own
         thread, and in signal handlers, it only begins the shutdown and returns ``False``.
         """
+        if self._crew is not None:
+            return self._crew.shutdown(timeout_ns)
         with self._life:
             hub = self._hub
             if hub is None or hub.owner_id is None:
@@ -220,6 +259,8 @@ class Server(ServerParts, Host):
         if self._spans is not None:
             self._spans.begin(connection)
         self._tell_opened(OpenEvent(connection))
+        if self._phase is _Phase.DRAINING:
+            connection.close(_GOING_AWAY, "server shutting down")
 
     def closed(self, connection: WebSocketConnection, event: CloseEvent | None) -> None:
         """Tell the close handlers; the last one to go ends a shutdown."""
@@ -236,18 +277,40 @@ class Server(ServerParts, Host):
             self.run(handle_signals=False)
 
     def _running_hub(self) -> Hub:
-        if self._hub is None or self._phase is _Phase.ENDED:
+        hub = self._hub if self._crew is None else self._crew.hub_here()
+        if hub is None or self._phase is _Phase.ENDED:
+            raise InvalidState("the server does not run on this thread", state=self._phase.value)
+        return hub
+
+    def _reactor(self) -> Reactor:
+        """The reactor of this thread's server, or that of the workers' supervisor."""
+        hub = self._hub if self._crew is None else self._crew.hub_here()
+        if hub is not None:
+            return hub.reactor
+        if self._crew is None or self._phase is _Phase.ENDED:
             raise InvalidState("the server does not run", state=self._phase.value)
-        return self._hub
+        return self._crew.reactor
+
+    def _become_worker(self, listener: Listener, place: Place | None, *, own_numbers: bool = False) -> None:
+        """For crews: be one of several, which accepts from ``listener``."""
+        self._crew, self._hub, self._phase, self._lent = None, None, _Phase.CONFIGURED, listener
+        self._move_to(place, own_numbers=own_numbers)
+
+    def _crew_has_ended(self) -> None:
+        self._phase = _Phase.ENDED
+        self._close_parts()
 
     @property
     def scheduler(self) -> Scheduler:
         """Timers on the server's thread. Raises ``InvalidState`` unless it was started and has not ended."""
-        return self._running_hub().reactor.scheduler
+        return self._reactor().scheduler
 
     def report(self, error: BaseException, origin: object) -> None:
         """Count a fault and tell the error hook of it. Any thread; ``InvalidState`` before the start."""
-        self._running_hub().report(error, origin)
+        if self._crew is None or self._crew.hub_here() is not None:
+            self._running_hub().report(error, origin)
+        else:
+            self._on_error(error, origin)
 
     def _make_door(self, hub: Hub, config: ServerConfig) -> Door:
         return Door(
@@ -273,11 +336,19 @@ class Server(ServerParts, Host):
         self._close_listeners()
         hub = self._running_hub()
         for connection in tuple(hub.connections):
-            connection.close(_GOING_AWAY, "server shutting down")
+            # Others of a worker's port go on to serve: whoever was let in gets an answer rather than a reset.
+            if self._lent is None or connection.status is not SessionStatus.CONNECTING:
+                connection.close(_GOING_AWAY, "server shutting down")
         if timeout_ns is None:
             timeout_ns = ns(self.config.shutdown_timeout_s)
+        hub.reactor.scheduler.schedule(min(timeout_ns, CONNECTING_NS), self._close_connecting)
         hub.reactor.scheduler.schedule(timeout_ns, self._force)
         self._stop_if_empty()
+
+    def _close_connecting(self) -> None:
+        """Those that were in the opening handshake when the draining began have had their time."""
+        for connection in tuple(self._running_hub().connections):
+            connection.close(_GOING_AWAY, "server shutting down")
 
     def _force(self) -> None:
         """The time is up: drop who is left."""
@@ -310,9 +381,14 @@ class Server(ServerParts, Host):
         for connection in tuple(hub.connections):
             connection.drop(TimedOut("the server's loop was interrupted"))
         self._phase = _Phase.ENDED
+        for remove in self._hooks:
+            remove()
         hub.close()
         hub.reactor.close()
         hub.owner_id = None
+        self._close_parts()
+
+    def _close_parts(self) -> None:
         self.sessions.close()
         self.pool.close()
         self._ended.set()  # before the wait: a task may wait for our end

@@ -27,7 +27,7 @@ from ..session.context import ValueContext
 from ..session.store import ShardedSessions
 from ..transport.registry import default_registry
 from .application import Application
-from .placement import Machine, Placement
+from .placement import Machine, Place, Placement
 from .server_sessions import InheritingContexts
 from .settings import handshake_config
 from .tls import ServerTls, server_context
@@ -87,6 +87,7 @@ class ServerParts(Application):
         twice; for ``node`` and ``cpu`` as ``Placement``.
         """
         super().__init__(middleware)
+        self._machine, self._given_executor = machine, executor
         places = {"host": host, "port": port, "unix_path": unix}
         settings.update({name: value for name, value in places.items() if value is not None})
         self.control = ConfigControl(ServerConfig.from_mapping(settings, "Server", config))
@@ -99,14 +100,32 @@ class ServerParts(Application):
         self._on_error = on_error
         self._spans = None if tracer is None else ConnectionSpans(tracer)
         self.placement = Placement(self.config, machine)
-        self.pool = self.placement.make_pool(self.config)
-        self.executor = self.placement.make_executor(self.config, on_error) if executor is None else executor
         self.context = ValueContext(self._clock)
-        self.sessions = ShardedSessions(self._clock, contexts=InheritingContexts(self.context))
         self.metrics = MetricsRegistry()
         self.probes = ProbeRegistry()
+        self._make_own_parts()
+
+    def _make_own_parts(self) -> None:
+        """Make what belongs to one reactor: for the server, or for a worker that was copied from it."""
+        self.pool = self.placement.make_pool(self.config)
+        given = self._given_executor
+        self.executor = self.placement.make_executor(self.config, self._on_error) if given is None else given
+        self.sessions = ShardedSessions(self._clock, contexts=InheritingContexts(self.context))
         self._life = threading.RLock()  # Re-entrant: a signal handler of the user's may call us.
         self._ended = threading.Event()
+
+    def _move_to(self, place: Place | None, *, own_numbers: bool) -> None:
+        """Be a worker in this place (``None``: where the configuration says), with parts of its own.
+
+        ``own_numbers``: metrics and probes too, because those of the application are in the same process.
+        """
+        self.placement = Placement(self.config, self._machine)
+        if place is not None:
+            self.placement.settle(place)
+        if own_numbers:
+            self.metrics, self.probes = MetricsRegistry(), ProbeRegistry()
+        self.metrics.extend(None)
+        self._make_own_parts()
 
     @property
     def config(self) -> ServerConfig:

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from ..api.clock import Clock
+from ..api.errors import NotSupported
 from ..api.extension import ExtensionFactory
 from ..api.poller import Poller
 from ..api.registry import ListenOptions, TransportRegistry
@@ -54,14 +56,41 @@ def make_reactor(
     )
 
 
-def listen(registry: TransportRegistry, config: ServerConfig, tls: ssl.SSLContext | None) -> Listener:
+def listen(
+    registry: TransportRegistry, config: ServerConfig, tls: ssl.SSLContext | None, *, reuse_port: bool = False
+) -> Listener:
     """Return a listener where the configuration says; errors as ``TransportProvider.listen``."""
     address: Address
     if config.unix_path is not None:
         provider, address = "unix", UnixAddress(config.unix_path)
     else:
         provider, address = "tcp", TcpAddress(config.host, config.port)
-    return registry.get(provider).listen(address, ListenOptions(backlog=config.backlog, tls=tls))
+    options = ListenOptions(backlog=config.backlog, reuse_port=reuse_port, tls=tls)
+    return registry.get(provider).listen(address, options)
+
+
+def listen_all(
+    registry: TransportRegistry, config: ServerConfig, tls: ssl.SSLContext | None
+) -> Sequence[Listener]:
+    """Return a listener for each worker, all at one address; one for all of them where they can't share it.
+
+    Errors as ``TransportProvider.listen``; nothing is left open then.
+    """
+    try:
+        listeners = [listen(registry, config, tls, reuse_port=True)]
+    except NotSupported:
+        return [listen(registry, config, tls)]
+    address = listeners[0].address
+    assert isinstance(address, TcpAddress)  # Unix sockets can't share an address
+    same = replace(config, port=address.port)
+    try:
+        while len(listeners) < config.workers:
+            listeners.append(listen(registry, same, tls, reuse_port=True))
+    except BaseException:
+        for listener in listeners:
+            listener.close()
+        raise
+    return listeners
 
 
 def apply_settings(hub: Hub, door: Door, config: ServerConfig) -> None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from types import FrameType
 
 
@@ -46,11 +46,17 @@ def signals_call(function: Callable[[], object]) -> Iterator[bool]:
             signal.signal(number, handler)
 
 
-@contextmanager
-def hangup_calls(function: Callable[[], object]) -> Iterator[bool]:
+def hangup_calls(function: Callable[[], object]) -> AbstractContextManager[bool]:
     """Call ``function()`` on each SIGHUP within the block, which services use for "read your configuration
-    again"; otherwise as ``signals_call``. Where there is no such signal nothing happens."""
-    number = getattr(signal, "SIGHUP", None)
+    again"; otherwise as ``signal_calls``."""
+    return signal_calls("SIGHUP", function)
+
+
+@contextmanager
+def signal_calls(name: str, function: Callable[[], object]) -> Iterator[bool]:
+    """Call ``function()`` each time a signal comes within the block; otherwise as ``signals_call``. Where there is no
+    signal of that name nothing happens."""
+    number = getattr(signal, name, None)
     if number is None or threading.current_thread() is not threading.main_thread():
         yield False
         return
@@ -62,4 +68,4 @@ def hangup_calls(function: Callable[[], object]) -> Iterator[bool]:
         signal.signal(number, before)
 
 
-__all__ = ["hangup_calls", "signals_call"]
+__all__ = ["hangup_calls", "signal_calls", "signals_call"]

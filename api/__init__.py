@@ -69,6 +69,7 @@ from .errors import (
     TransportClosed,
     UsageError,
     UseAfterRelease,
+    WorkerLost,
     WrongThread,
 )
 from .executor import (
@@ -342,5 +343,6 @@ __all__ = [
     "WOULD_BLOCK",
     "WRITABLE",
     "WritableMemory",
+    "WorkerLost",
     "WrongThread",
 ]

@@ -45,6 +45,7 @@ class ErrorCode(enum.StrEnum):
     PROXY_REFUSED = "proxy-refused"
     RESOURCE_EXHAUSTED = "resource-exhausted"
     TIMEOUT = "timeout"
+    WORKER_LOST = "worker-lost"
     INTERNAL = "internal"
 
 
@@ -244,6 +245,16 @@ class TimedOut(ResourceError, TimeoutError):
     code = ErrorCode.TIMEOUT
 
 
+class WorkerLost(ResourceError):
+    """A worker of a server ended without having been asked to: it crashed, was killed, or could not be started.
+
+    The context says which (``worker``), ``how`` it ended, and how many were lost ``in_a_row``. The others go on, and
+    another one takes its place, unless too many were lost in a row.
+    """
+
+    code = ErrorCode.WORKER_LOST
+
+
 class InternalError(HioloadError):
     """An invariant of ours does not hold. Always a defect of this library."""
 
@@ -276,5 +287,6 @@ __all__ = [
     "TransportClosed",
     "UsageError",
     "UseAfterRelease",
+    "WorkerLost",
     "WrongThread",
 ]

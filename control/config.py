@@ -104,6 +104,13 @@ class ServerConfig:
     huge_pages: str = knob("never", "Huge pages for buffers: the best kind that the machine grants, or none.",
                            choices=("never", "try"), fixed=_AT_POOL)
 
+    workers: int = knob(1, "Workers that share the port, each with a reactor of its own; 1: the calling thread serves.",
+                        unit="workers", low=1, high=1024, fixed=_AT_START)
+    worker_kind: str = knob("auto", "What a worker is; auto: a thread where Python has no GIL, else a process.",
+                            choices=("auto", "process", "thread"), fixed=_AT_START)
+    worker_pinning: str = knob("auto", "Whether each worker is kept on a CPU of its own, as far as there are enough.",
+                               choices=("auto", "off"), fixed=_AT_START)
+
     executor_threads: int = knob(0, "Threads for functions that block; 0: one per CPU of the server's node.",
                                  unit="threads", low=0, high=4096)
     executor_capacity: int = knob(1024, "Most calls that wait for such a thread; further ones are refused.",

@@ -178,7 +178,7 @@ class MetricsRegistry:
     Label values are strings. The words ``name``, ``help``, ``buckets`` and ``function`` can't be labels,
     because they are parameters; ``le`` can't be one of a histogram. """
 
-    __slots__ = ("_families", "_lock", "_max_series")
+    __slots__ = ("_extend", "_families", "_lock", "_max_series")
 
     def __init__(self, max_series_per_name: int = DEFAULT_MAX_SERIES) -> None:
         """``max_series_per_name``: 1 or more, else ``InvalidArgument``."""
@@ -186,6 +186,7 @@ class MetricsRegistry:
             raise InvalidArgument("a limit is 1 or more", max_series_per_name=max_series_per_name)
         self._max_series = max_series_per_name
         self._families: dict[str, _Family] = {}
+        self._extend: Callable[[Sequence[Family]], Sequence[Family]] | None = None
         # Re-entrant: a signal handler or finaliser may ask for a metric in the middle of any call.
         self._lock = threading.RLock()
 
@@ -244,10 +245,16 @@ class MetricsRegistry:
                 (name, family.kind, family.help, family.series.copy())
                 for name, family in self._families.copy().items()
             ]
-        return tuple(
+        families: Sequence[Family] = tuple(
             Family(name, kind, help, tuple(_read(name, kind, series)))
             for name, kind, help, series in sorted(found, key=lambda row: row[0])
         )
+        return families if self._extend is None else self._extend(families)
+
+    def extend(self, function: Callable[[Sequence[Family]], Sequence[Family]] | None) -> None:
+        """From now on show ``function(families)`` in place of this registry's own families: with those that others
+        keep. It is called on the collecting thread. ``None``: these only."""
+        self._extend = function
 
     def _ask(
         self, wanted: type[_S], made: _S, kind: str, name: str, help: str, labels: Mapping[str, str]

@@ -257,6 +257,12 @@ class PollReactor:
         while self._inbox.try_dequeue() is not EMPTY:
             pass
 
+    def close_after_fork(self) -> None:
+        """In a child of fork(2), also of one from within ``run``: close the copy that the child has. The parent's goes
+        on."""
+        self._running = False
+        self.close()
+
     def _check_thread(self) -> None:
         owner = self._owner
         if owner is not None and get_ident() != owner:

@@ -301,3 +301,21 @@ def test_a_server_whose_place_was_taken_away_before_its_run_ends_and_says_so() -
     with pytest.raises(InvalidArgument):
         app.run()
     assert app.shutdown()
+
+
+def test_each_worker_gets_a_cpu_as_far_as_there_are_enough() -> None:
+    world = World("2x2")
+    placement = world.placement(workers=3)
+
+    def places(**settings: object) -> list[set[int]]:
+        config = ServerConfig.from_mapping({"workers": 3, **settings})
+        return [set(place.cpus) for place in placement.places(config)]
+
+    assert places() == [{0}, {2}, {1}]
+    assert places(workers=2, node=1) == [{2}, {3}]
+    assert places(node=1) == []
+    assert places(workers=5) == []
+    assert places(worker_pinning="off") == []
+    with pytest.raises(InvalidArgument, match="one worker"):
+        places(cpu=1)
+    assert Placement(ServerConfig(), Machine(lambda: world.topology, None)).places(ServerConfig(workers=2)) == ()

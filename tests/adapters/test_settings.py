@@ -5,9 +5,12 @@ from __future__ import annotations
 import pytest
 
 from hioload_ws import Connection, Message, Server, connect
-from hioload_ws.adapters.settings import handshake_config
-from hioload_ws.api.errors import InvalidArgument
+from hioload_ws.adapters.crew import SharedListener
+from hioload_ws.adapters.settings import handshake_config, listen_all
+from hioload_ws.api.errors import InvalidArgument, ResourceExhausted
 from hioload_ws.api.http import Request
+from hioload_ws.api.registry import ListenOptions
+from hioload_ws.api.transport import Address, TcpAddress
 from hioload_ws.control import ServerConfig
 from hioload_ws.protocol import PermessageDeflate
 
@@ -50,3 +53,45 @@ def test_a_changed_configuration_keeps_the_extensions() -> None:
                 app.control.set_config(max_message_bytes=limit_bytes)
             with connect(url, extensions=[PermessageDeflate()]) as connection:
                 assert connection.response.values(HEADER) == ("permessage-deflate",)
+
+
+class Listeners:
+    """A registry, and its provider, which counts what is open; ``most`` of them it opens."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.open: list[SharedListener] = []
+
+    def get(self, name: str) -> Listeners:
+        return self
+
+    def listen(self, address: Address, options: ListenOptions) -> MemoryAddressed:
+        if len(self.open) >= self.most:
+            raise ResourceExhausted("no more")
+        made = MemoryAddressed(self)
+        self.open.append(made)
+        return made
+
+
+class MemoryAddressed(SharedListener):
+    """A listener that is open until it is closed."""
+
+    def __init__(self, owner: Listeners) -> None:
+        self._owner = owner
+
+    @property
+    def address(self) -> Address:
+        return TcpAddress("127.0.0.1", 7)
+
+    def close(self) -> None:
+        self._owner.open.remove(self)
+
+
+def test_a_listener_for_each_worker_or_none_at_all() -> None:
+    config = ServerConfig(workers=3, port=0)
+    enough = Listeners(3)
+    assert len(listen_all(enough, config, None)) == 3  # type: ignore[arg-type]  # as much of a registry as it takes
+    too_few = Listeners(2)
+    with pytest.raises(ResourceExhausted):
+        listen_all(too_few, config, None)  # type: ignore[arg-type]  # as above
+    assert too_few.open == []

@@ -34,6 +34,7 @@ TREE: dict[type[HioloadError], tuple[type[HioloadError], ErrorCode]] = {
     errors.ProxyRefused: (errors.ConnectionLost, C.PROXY_REFUSED),
     errors.ResourceExhausted: (errors.ResourceError, C.RESOURCE_EXHAUSTED),
     errors.TimedOut: (errors.ResourceError, C.TIMEOUT),
+    errors.WorkerLost: (errors.ResourceError, C.WORKER_LOST),
     errors.InternalError: (errors.HioloadError, C.INTERNAL),
 }
 BRANCHES_WITHOUT_CODE = {errors.UsageError, errors.PeerError, errors.ResourceError, errors.LeaseError}

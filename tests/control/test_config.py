@@ -62,6 +62,9 @@ def test_what_is_built_at_the_start_is_fixed_and_what_is_asked_for_later_is_live
         "node",
         "huge_pages",
         "executor_capacity",
+        "workers",
+        "worker_kind",
+        "worker_pinning",
     }
 
 

@@ -1,0 +1,360 @@
+"""Several workers on one port, as processes and as threads: supervised, configured, counted and replaced as one."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from hioload_ws import ServerConfig, connect
+from hioload_ws.adapters.crew import SharedListener, worker_kind
+from hioload_ws.api import (
+    ConnectionLost,
+    InvalidArgument,
+    InvalidState,
+    Sample,
+    TransportClosed,
+    WorkerLost,
+)
+from tests.adapters.workers import PATIENCE_S, make_app, turned
+
+needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+
+
+def value(samples: list[Sample], name: str, **labels: str) -> float:
+    """Return the value of one sample, 0 where there is none yet."""
+    return sum(sample.value for sample in samples if sample.name == name and dict(sample.labels) == labels)
+
+
+@needs_fork
+def test_two_processes_share_the_port_and_one_takes_what_the_other_leaves() -> None:
+    with turned() as server:
+        answers = {int(answer.split()[0]) for answer in server.ask("who", 40)}
+        assert answers == server.pids()
+        assert os.getpid() not in answers
+
+
+@needs_fork
+def test_a_worker_that_dies_is_shown_and_replaced_and_the_other_is_unharmed() -> None:
+    with turned() as server:
+        before = server.pids()
+        with connect(server.app.url) as connection:
+            connection.send("die")
+            with pytest.raises(ConnectionLost):
+                connection.receive(PATIENCE_S)
+        server.until(lambda: server.lost)
+        server.until(server.all_ready)
+        assert server.lost_hows() == ["status 3"]
+        assert len(before & server.pids()) == 1
+        assert {int(answer.split()[0]) for answer in server.ask("who", 40)} == server.pids()
+
+
+@needs_fork
+def test_connections_that_wait_for_a_dead_worker_are_accepted_by_its_successor() -> None:
+    """The sockets are the supervisor's, so the queue of one does not die with the worker that accepts from it."""
+    with turned() as server:
+        for pid in server.pids():
+            os.kill(pid, signal.SIGSTOP)
+        address = (server.app.address.host, server.app.address.port)  # type: ignore[union-attr]  # TCP
+        waiting = [socket.create_connection(address) for _ in range(20)]
+        for pid in server.pids():
+            os.kill(pid, signal.SIGKILL)
+        server.until(lambda: len(server.lost) == 2)
+        server.until(server.all_ready)
+        for each in waiting:
+            each.settimeout(PATIENCE_S)
+            each.sendall(b"GET / HTTP/1.1\r\n\r\n")
+            assert each.recv(100).startswith(b"HTTP/1.1 400")
+            each.close()
+        assert server.lost_hows() == ["signal SIGKILL"] * 2
+
+
+@needs_fork
+def test_a_changed_configuration_reaches_all_workers_and_a_wrong_one_none() -> None:
+    with turned() as server:
+        control = server.app.control
+        with pytest.raises(InvalidArgument):
+            control.set_config(max_connections=0)
+        assert server.ask("limit", 20) == {"10000"}
+        control.set_config(max_connections=77)
+        server.until(lambda: server.ask("limit", 20) == {"77"})
+        # One that is started later has it as well.
+        os.kill(min(server.pids()), signal.SIGKILL)
+        server.until(lambda: server.lost)
+        server.until(server.all_ready)
+        assert server.ask("limit", 20) == {"77"}
+
+
+@needs_fork
+def test_the_supervisor_shows_the_numbers_of_all_and_of_each() -> None:
+    with turned() as server:
+        server.ask("who", 40)
+
+        def received(**labels: str) -> float:
+            return value(list(server.app.metrics.collect()), "hioload_messages_received_total", **labels)
+
+        server.until(lambda: received() == 40)
+        assert received(worker="0") + received(worker="1") == 40
+        assert received(worker="0") > 0
+        os.kill(min(server.pids()), signal.SIGKILL)
+        server.until(lambda: server.lost)
+        assert received() == 40  # what a dead worker had counted is not forgotten
+
+
+@needs_fork
+def test_a_restart_replaces_every_worker_and_nobody_is_refused_or_reset() -> None:
+    with turned() as server:
+        stop = threading.Event()
+        faults: list[BaseException] = []
+        answers: set[str] = set()
+
+        def knock() -> None:
+            while not stop.is_set():
+                try:
+                    with connect(server.app.url) as connection:
+                        connection.send("who")
+                        answers.add(str(connection.receive(PATIENCE_S)).split()[0])
+                except TransportClosed:
+                    pass  # told to go, in good order: it was a worker that ends
+                except BaseException as error:
+                    faults.append(error)
+
+        old = server.pids()
+        assert server.crew.supervisor.restart()  # forks, so there must be no other thread yet
+        client = threading.Thread(target=knock)
+        client.start()
+        try:
+            server.until(lambda: server.all_ready() and not old & server.pids())
+            server.until(lambda: {str(pid) for pid in server.pids()} <= answers)
+        finally:
+            stop.set()
+            client.join()
+        assert faults == []
+        assert server.lost == []
+
+
+@needs_fork
+def test_a_worker_that_a_handler_shuts_down_is_replaced() -> None:
+    with turned() as server:
+        assert server.ask("shutdown") == {"False"}
+        server.until(lambda: server.lost)
+        server.until(server.all_ready)
+        assert server.lost_hows() == ["status 0"]
+
+
+@needs_fork
+def test_workers_end_when_they_are_asked_to() -> None:
+    with turned(shutdown_timeout_s=5) as server:
+        with connect(server.app.url) as connection:
+            server.crew.stop()
+            server.until(lambda: not server.app.workers)
+            with pytest.raises(TransportClosed):
+                connection.receive(PATIENCE_S)
+            assert connection.close_code == 1001
+        assert (server.lost, server.crew.supervisor.drained) == ([], True)
+
+
+@needs_fork
+def test_processes_are_refused_while_other_threads_run() -> None:
+    app = make_app("process")
+    release = threading.Event()
+    other = threading.Thread(target=release.wait)
+    other.start()
+    try:
+        with pytest.raises(InvalidState, match="fork"):
+            app.start()
+        assert app.workers == ()
+    finally:
+        release.set()
+        other.join()
+    app.start()
+    other = threading.Thread(target=release.wait)
+    release.clear()
+    other.start()
+    try:
+        with pytest.raises(InvalidState, match="fork"):
+            app.run()
+    finally:
+        release.set()
+        other.join()
+    with pytest.raises(InvalidState):
+        app.url  # noqa: B018 - it raises
+
+
+def test_threads_serve_with_parts_of_their_own_and_share_the_application() -> None:
+    app = make_app("thread")
+    created = app.metrics.counter("mine_total")
+    with app.background() as url:
+        with connect(url) as first:
+            first.send("later")
+            assert first.receive(PATIENCE_S) == "later"
+            first.send("post")
+            assert first.receive(PATIENCE_S) == "posted"
+            first.send("all")
+            assert first.receive(PATIENCE_S) == "to all"
+            app.control.set_config(max_connections=55)
+            first.send("limit")
+            assert first.receive(PATIENCE_S) == "55"
+        created.add(3)
+        whos = set()
+        for _ in range(40):
+            with connect(url) as connection:
+                connection.send("who")
+                whos.add(str(connection.receive(PATIENCE_S)).split()[0])
+        assert whos == {str(os.getpid())}
+        samples = list(app.metrics.collect())
+        assert value(samples, "mine_total") == 3
+        parts = [value(samples, "hioload_messages_received_total", worker=str(number)) for number in range(2)]
+        assert min(parts) > 0
+        assert value(samples, "hioload_messages_received_total") == sum(parts) == 44
+        assert [(state.pid, state.ready, state.leaving) for state in app.workers] == [(os.getpid(), True, False)] * 2
+        with pytest.raises(InvalidState):
+            next(app.connections)  # no worker's thread
+    assert app.workers == ()
+    assert app.shutdown()
+
+
+def test_threads_are_restarted_and_nobody_is_refused_or_reset() -> None:
+    app = make_app("thread")
+    with app.background() as url:
+        threads = {thread.ident for thread in threading.enumerate() if "worker" in thread.name}
+        app.restart()
+
+        def has_restarted() -> bool:
+            now = {thread.ident for thread in threading.enumerate() if "worker" in thread.name}
+            return len(now) == 2 and len(app.workers) == 2 and now != threads
+
+        for _ in range(10_000):
+            try:
+                with connect(url) as connection:
+                    connection.send("who")
+                    connection.receive(PATIENCE_S)
+            except TransportClosed:
+                pass
+            if has_restarted():
+                break
+        assert has_restarted()
+
+
+def test_a_handler_on_a_worker_s_thread_may_shut_the_server_down() -> None:
+    app = make_app("thread")
+    app.start()
+    runner = threading.Thread(target=app.run)
+    runner.start()
+    with connect(app.url) as connection:
+        connection.send("shutdown")
+        assert connection.receive(PATIENCE_S) == "False"
+    runner.join(PATIENCE_S)
+    assert not runner.is_alive()
+    with pytest.raises(InvalidState):
+        app.post(lambda: None)
+
+
+def test_what_is_reported_reaches_the_hook_from_anywhere() -> None:
+    errors: list[BaseException] = []
+    app = make_app("thread")
+    app._on_error = lambda error, origin: errors.append(error)
+    with app.background() as url:
+        app.report(ValueError(), None)  # the supervisor's
+        with connect(url) as connection:
+            connection.send("report")
+            connection.send("who")
+            connection.receive(PATIENCE_S)
+        samples = list(app.metrics.collect())
+        assert value(samples, "hioload_errors_total") == 1
+    assert [type(error) for error in errors] == [ValueError, ZeroDivisionError]
+
+
+def test_a_thread_that_can_not_serve_is_given_up_in_the_end(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("hioload_ws.internal.supervisor.FIRST_PAUSE_NS", 1)
+    errors: list[BaseException] = []
+
+    def no_poller() -> object:
+        if threading.current_thread() is threading.main_thread():
+            return None  # the supervisor has the system's
+        raise RuntimeError("no poller today")
+
+    app = make_app("thread", poller=None)
+    app._on_error = lambda error, origin: errors.append(error)
+    app.start()
+    app._make_poller = no_poller  # type: ignore[assignment]  # it never returns one
+    with pytest.raises(WorkerLost):
+        app.run()
+    assert "no poller today" in capsys.readouterr().err
+    assert {error.context["how"] for error in errors if isinstance(error, WorkerLost)} == {"it raised RuntimeError"}
+
+
+@pytest.mark.parametrize("kind", ["process", "thread"])
+def test_a_server_that_is_never_run_is_shut_down_all_the_same(kind: str) -> None:
+    if kind == "process" and not hasattr(os, "fork"):
+        pytest.skip("this system has no fork")
+    app = make_app(kind)
+    app.start()
+    assert app.url.startswith("ws://127.0.0.1:")
+    assert app.shutdown()
+    with pytest.raises(InvalidState):
+        app.start()
+
+
+def test_workers_on_a_unix_socket_accept_from_one(tmp_path: Path) -> None:
+    path = str(tmp_path / "socket")
+    app = make_app("thread", unix=path)
+    with app.background() as url:
+        assert url == f"ws+unix:{path}"
+        for _ in range(20):
+            with connect("ws://test/", unix=path) as connection:
+                connection.send("who")
+                connection.receive(PATIENCE_S)
+    assert not Path(path).exists()
+
+
+def test_one_worker_is_the_calling_thread() -> None:
+    app = make_app("auto", workers=1)
+    with app.background():
+        assert app.workers == ()
+        with pytest.raises(InvalidState):
+            app.restart()
+
+
+def test_what_a_worker_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert worker_kind(ServerConfig(worker_kind="thread")) == "thread"
+    monkeypatch.setattr(sys, "_is_gil_enabled", lambda: False, raising=False)
+    assert worker_kind(ServerConfig()) == "thread"
+    monkeypatch.delattr(sys, "_is_gil_enabled")
+    assert worker_kind(ServerConfig()) == "process"
+
+
+def test_a_named_cpu_is_refused_for_several() -> None:
+    app = make_app("thread", cpu=min(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0)
+    with pytest.raises(InvalidArgument, match="one worker"):
+        app.start()
+
+
+def test_a_port_that_is_taken_leaves_nothing_behind() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        app = make_app("thread", port=taken.getsockname()[1])
+        with pytest.raises(Exception, match="address"):
+            app.start()
+
+
+def test_a_shared_listener_stays_open() -> None:
+    app = make_app("thread")
+    app.start()
+    assert app._crew is not None
+    shared = SharedListener(app._crew.listeners[0])
+    shared.close()
+    assert shared.address == app.address
+    assert shared.handle == app._crew.listeners[0].handle
+    assert list(shared.accept_batch(1)) == []
+    app.shutdown()
+
+
