@@ -296,7 +296,7 @@ class Controller:
 
     def _nobody(self) -> None:
         """Nobody can run: all are over, or it is a deadlock, or all hope is with one that is stuck."""
-        if any(each.stuck for each in self.tasks):
+        if any(each.stuck and not each.over for each in self.tasks):
             self._current = None
             return
         waiting = [each for each in self.tasks if not each.over]

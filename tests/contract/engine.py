@@ -157,7 +157,7 @@ class Session:
         watched = watch(
             function,
             name=f"contract {id}",
-            patience_seconds=options.patience_seconds * 1.5,  # the trial's own waits must end first
+            patience_seconds=options.patience_seconds * 1.2,  # the trial's own waits must end first
             limit_seconds=options.limit_seconds,
             sign_of_life=lambda: trial.sign_of_life,
             rescue=trial.close,

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from typing import Final
 
 TICK_SECONDS: Final = 0.02
-RESCUE_SECONDS: Final = 1.0
+RESCUE_SECONDS: Final = 0.3
 """How long a check that was given up may take to end."""
 
 MAX_FRAMES: Final = 12

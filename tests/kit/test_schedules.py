@@ -202,6 +202,18 @@ def test_a_thread_that_waits_for_a_lock_nobody_sees_is_overtaken() -> None:
     trial.close()
 
 
+@pytest.mark.time_limit(20)
+def test_a_thread_that_ends_where_nobody_saw_it_wait_does_not_keep_the_run() -> None:
+    unseen: queue.SimpleQueue[None] = queue.SimpleQueue()
+    threads = Reuse()
+    controller = Controller(RandomWalk(random.Random(1)), threads)
+    controller.spawn("waiter", unseen.get)
+    controller.spawn("putter", lambda: unseen.put(None))
+    controller.run()
+    assert controller.overtaken_count == 1
+    threads.close()
+
+
 def test_what_a_thread_raises_is_raised() -> None:
     def fail(subject: object, recorder: Recorder) -> None:
         raise LookupError("not there")

@@ -1,4 +1,4 @@
-"""Broken executors, and unusual ones that are right."""
+"""Broken executors, by what becomes of tasks; ``executor_races.py`` has those that lose to two threads."""
 
 from __future__ import annotations
 
@@ -352,40 +352,6 @@ class StaysOpen(Plain):
     ) -> None:
         if error is None:
             self.shutdown()
-
-
-GALLERY.oddball("threads, one lock, one queue")(Plain)
-
-
-@GALLERY.oddball("the youngest task first")
-class YoungestFirst(Plain):
-    def pick(self) -> Job:
-        return self.queue.pop()
-
-
-@GALLERY.oddball("no threads: each step runs a task")
-def steps(*, worker_count: int, queue_capacity: int) -> tuple[Plain, Callable[[], object]]:
-    executor = Stepped(worker_count=worker_count, queue_capacity=queue_capacity)
-    return executor, executor.step
-
-
-class Stepped(Plain):
-    """Workers that run when they are told, on the thread that tells them."""
-
-    def grow(self) -> None:
-        """There are none."""
-
-    def step(self) -> bool:
-        if not self.queue:
-            return False
-        self.running += 1
-        self.do(self.pick())
-        return True
-
-    def join(self, timeout_ns: int | None) -> bool:
-        while timeout_ns is None and self.step():
-            pass
-        return not self.queue
 
 
 __all__ = ["GALLERY"]

@@ -33,7 +33,9 @@ THREADS = (
     _must("EXE-27", "Several threads that wait for one result all get it.", "EXE-01"),
     _must("EXE-28", "shutdown with a time-out answers False while a task runs; called again, it waits on.", "EXE-15"),
     _should("EXE-29", "When shutdown has answered True, no thread of the executor is left.", "EXE-15"),
-    _must("EXE-30", "Whatever the schedule, each task runs once or is cancelled, and the books agree.", "EXE-15"),
+    _must(
+        "EXE-30", "Whatever the schedule, each task runs once or is cancelled, and the books agree.", "EXE-14", "EXE-15"
+    ),
 )
 
 MEETING_SECONDS: Final = 0.005
