@@ -14,7 +14,7 @@ import select
 import socket
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -22,6 +22,7 @@ from ..api.errors import InternalError, TimedOut
 from .scenario import Mode
 from .traffic import CLOSE_FRAME, bursts, frame, upgrade
 
+_LOOK_S: Final = 0.05
 _PING: Final = 0x89
 _PONG: Final = 0x8A
 _ROOM: Final = 256 * 1024
@@ -83,6 +84,11 @@ class Talker:
         reply = self._pairs[self._turn][1]
         count = self.sock.recv_into(room)
         position = self._position
+        if not position and count and room[0] == _PING != reply[0]:
+            # It came while we had nothing to say for long, and is not counted as anything.
+            count = pong(self.sock, room, count)
+            if not count:
+                return False
         if not count or not reply.startswith(room[:count], position):
             raise WrongReply(
                 "the server hung up" if not count else "a reply differs from what was sent",
@@ -149,32 +155,57 @@ def echo(task: Task, socks: Sequence[socket.socket], until: Callable[[], bool]) 
     return sum(talker.bursts_done for talker in talkers.values()) * task.in_flight
 
 
+class Listener:
+    """A connection that is sent messages, and pings between them because it never says anything."""
+
+    __slots__ = ("_rest", "_sock")
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._rest = bytearray()
+
+    def hear(self, wanted: bytes, room: bytearray) -> bool:
+        """Take what has arrived; whether all of ``wanted`` has come by now. Raises ``WrongReply``."""
+        count = self._sock.recv_into(room)
+        if not count:
+            raise WrongReply("the server hung up")
+        if not self._rest and room.startswith(wanted) and count == len(wanted):
+            return True
+        rest = self._rest
+        rest += room[:count]
+        come = False
+        while rest:
+            if rest[0] == _PING and len(rest) > 1 and len(rest) >= 2 + rest[1]:
+                del rest[pong(self._sock, rest, len(rest)) :]
+            elif not come and rest.startswith(wanted):
+                del rest[: len(wanted)]
+                come = True
+            elif rest[0] == _PING or (not come and wanted.startswith(rest)):
+                break  # the start of one
+            else:
+                raise WrongReply("a broadcast differs from what was sent", got=bytes(rest[:100]))
+        return come
+
+
 def broadcast(task: Task, socks: Sequence[socket.socket], until: Callable[[], bool]) -> int:
     """Have one message after the other sent to all connections; return the deliveries."""
     payloads = [pair[1][2:] for pair in bursts(task.size_bytes, 1, task.seed, False)]
-    by_handle = {sock.fileno(): sock for sock in socks}
+    listeners = {sock.fileno(): Listener(sock) for sock in socks}
     deliveries = 0
     room = bytearray(_ROOM)
     with select.epoll() as poller:
-        for handle in by_handle:
+        for handle in listeners:
             poller.register(handle, select.EPOLLIN)
         while not until():
             payload = payloads[deliveries // len(socks) % len(payloads)]
             wanted = frame(payload, None)
             socks[0].send(frame(payload, b"mask"))
-            got = dict.fromkeys(by_handle, 0)
             missing = len(socks)
             while missing:
                 events = poller.poll(_STALL_S)
                 if not events:
                     raise TimedOut("a broadcast did not come", seconds=_STALL_S, missing=missing)
-                for handle, _ in events:
-                    count = by_handle[handle].recv_into(room)
-                    position = got[handle]
-                    if not count or not wanted.startswith(room[:count], position):
-                        raise WrongReply("a broadcast differs from what was sent", position_bytes=position)
-                    got[handle] = position + count
-                    missing -= position + count == len(wanted)
+                missing -= sum(listeners[handle].hear(wanted, room) for handle, _ in events)
             deliveries += len(socks)
     return deliveries
 
@@ -182,18 +213,28 @@ def broadcast(task: Task, socks: Sequence[socket.socket], until: Callable[[], bo
 def answer_pings(socks: Sequence[socket.socket], until: Callable[[], bool]) -> int:
     """Be idle but alive: answer pings (RFC 6455 §5.5.3) until it is time; return how many came."""
     by_handle = {sock.fileno(): sock for sock in socks}
+    room = bytearray(_ROOM)
     pings = 0
     with select.epoll() as poller:
         for handle in by_handle:
             poller.register(handle, select.EPOLLIN)
         while not until():
-            for handle, _ in poller.poll(0.1):
-                data = by_handle[handle].recv(4096)
-                if not data or data[0] != _PING or data[1] != len(data) - 2:
-                    raise WrongReply("an idle connection got something other than a ping", data=data)
-                by_handle[handle].send(bytes((_PONG, 0x80 | data[1], 0, 0, 0, 0)) + data[2:])
+            for handle, _ in poller.poll(_LOOK_S):
+                sock = by_handle[handle]
+                count = sock.recv_into(room)
+                if not count or room[0] != _PING or pong(sock, room, count):
+                    raise WrongReply("an idle connection got something other than a ping", data=bytes(room[:count]))
                 pings += 1
     return pings
+
+
+def pong(sock: socket.socket, room: bytearray, count: int) -> int:
+    """Answer the ping that ``room[:count]`` begins with, put what follows in its place, and return how much that
+    is."""
+    size = 2 + room[1]
+    sock.send(bytes((_PONG, 0x80 | room[1], 0, 0, 0, 0)) + room[2:size])
+    room[: count - size] = room[size:count]
+    return count - size
 
 
 def handshakes(task: Task, until: Callable[[], bool]) -> int:
@@ -244,12 +285,23 @@ def main() -> int:
         mode = Mode(task.mode)
         socks = [] if mode is Mode.HANDSHAKE else [connect(task, each) for each in range(task.connections)]
         _say("ready")
-        for line in sys.stdin:
+        for line in _orders([] if task.raw else socks):
             _say("done", count=_work(task, mode, socks, _after(json.loads(line))))
     except (WrongReply, TimedOut, OSError) as error:
         _say("failed", error=str(error))
         return 1
     return 0
+
+
+def _orders(socks: Sequence[socket.socket]) -> Iterator[str]:
+    """Yield the lines of standard input, and answer pings while there is none."""
+    while True:
+        if socks:
+            answer_pings(socks, lambda: bool(select.select([sys.stdin], [], [], 0)[0]))
+        line = sys.stdin.readline()  # the runner writes one and waits, so no second one lies in a buffer
+        if not line:
+            return
+        yield line
 
 
 def _after(seconds: float) -> Callable[[], bool]:
@@ -279,7 +331,7 @@ def _raise_file_limit(connections: int) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(wanted, hard), hard))
 
 
-__all__ = ["Talker", "Task", "WrongReply", "broadcast", "connect", "echo", "handshakes", "main"]
+__all__ = ["Listener", "Talker", "Task", "WrongReply", "broadcast", "connect", "echo", "handshakes", "main"]
 
 if __name__ == "__main__":
     sys.exit(main())

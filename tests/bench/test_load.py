@@ -11,7 +11,17 @@ import pytest
 
 from hioload_ws.adapters import Server
 from hioload_ws.api import Connection, Message
-from hioload_ws.bench.load import Task, WrongReply, answer_pings, broadcast, connect, echo, handshakes
+from hioload_ws.bench.load import (
+    Listener,
+    Task,
+    WrongReply,
+    answer_pings,
+    broadcast,
+    connect,
+    echo,
+    handshakes,
+)
+from hioload_ws.bench.traffic import frame
 
 
 def task(port: int, **changes: object) -> Task:
@@ -54,6 +64,17 @@ def test_an_echo_is_counted() -> None:
         with connected(task(port)) as socks:
             count = echo(task(port), socks, turns(5))
     assert count >= 4 and count % 2 == 0
+
+
+def test_a_ping_before_a_reply_is_answered_and_not_compared() -> None:
+    def ping_and_echo(connection: Connection, message: Message) -> None:
+        connection.ping(b"are you there")
+        connection.send(message)
+
+    with serving(ping_and_echo) as (_, port):
+        one = task(port, in_flight=1)
+        with connected(one) as socks:
+            assert echo(one, socks, turns(5)) >= 4
 
 
 def test_a_burst_larger_than_the_sockets_buffers_is_sent_in_parts() -> None:
@@ -119,6 +140,26 @@ def test_a_broadcast_counts_deliveries() -> None:
         all_of_them = task(port, connections=3, path="/all", size_bytes=32)
         with connected(all_of_them) as socks:
             assert broadcast(all_of_them, socks, turns(4)) == 12
+
+
+def test_pings_between_broadcasts_are_answered_wherever_the_stream_is_cut() -> None:
+    ours, theirs = socket.socketpair()
+    wanted, room = frame(b"hello", None), bytearray(100)
+    listener = Listener(ours)
+    for piece, come in (
+        (b"\x89", False), (b"\x02ab" + wanted[:3], False), (wanted[3:] + b"\x89\x00", True),
+        (b"\x89\x00" + wanted, True), (wanted, True),
+    ):  # fmt: skip
+        theirs.send(piece)
+        assert listener.hear(wanted, room) is come
+    assert theirs.recv(100) == b"\x8a\x82\0\0\0\0ab" + b"\x8a\x80\0\0\0\0" * 2
+    theirs.send(wanted + b"?")
+    with pytest.raises(WrongReply, match="differs"):
+        listener.hear(wanted, room)
+    theirs.close()
+    with pytest.raises(WrongReply, match="hung up"):
+        listener.hear(wanted, room)
+    ours.close()
 
 
 def test_a_wrong_broadcast_is_found() -> None:
