@@ -14,10 +14,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from types import CodeType
 from typing import Final, Generic, TypeVar
 
-from .stepping import Stepper, stepper
+from .stepping import Stepper, shown_instruction, stepper
 from .trial import Trial
 
 MAX_STEPS: Final = 600
@@ -59,12 +60,24 @@ class _Other(Generic[R]):
         return self._results[0]
 
 
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """Where an operation was held, as text when somebody asks: finding the line takes longer than the schedule."""
+
+    code: CodeType
+    offset: int
+
+    def __str__(self) -> str:
+        return f"  held at {shown_instruction((self.code, self.offset))}"
+
+
 class Interruption:
     """One schedule: hold an operation at step number ``at``, and let another thread work meanwhile."""
 
-    __slots__ = ("_blocked", "_seen", "_stepper", "at", "reached")
+    __slots__ = ("_blocked", "_seen", "_stepper", "_trial", "at", "reached")
 
-    def __init__(self, at: int, blocked: list[None], stepper: Stepper) -> None:
+    def __init__(self, trial: Trial, at: int, blocked: list[None], stepper: Stepper) -> None:
+        self._trial = trial
         self.at = at
         self.reached = False
         """Whether the operation was long enough to be held there."""
@@ -83,6 +96,7 @@ class Interruption:
             if self._seen <= self.at:
                 return True
             self.reached = True
+            self._trial.did(_Held(code, offset))
             if not other.start_and_wait(LATER_WAIT_SECONDS if self._blocked else FIRST_WAIT_SECONDS):
                 self._blocked.append(None)
             return False
@@ -104,10 +118,10 @@ def interruptions(trial: Trial) -> Iterator[Interruption]:
     trial.defer(steps.close)  # a check that ends in the middle leaves this generator as it is
     if not steps.first_run_counts:  # pragma: no cover - coverage is measured on 3.11
         trial.forget()
-        yield Interruption(MAX_STEPS, blocked, steps)
+        yield Interruption(trial, MAX_STEPS, blocked, steps)
     for at in range(MAX_STEPS):
         trial.forget()
-        schedule = Interruption(at, blocked, steps)
+        schedule = Interruption(trial, at, blocked, steps)
         yield schedule
         if not schedule.reached:
             break

@@ -60,7 +60,7 @@ class Trial:
         self.subject_made = False
         self.sign_of_life = 0
         """Grows with each step. Any thread may read it."""
-        self._steps: deque[str] = deque(maxlen=MAX_STEPS)
+        self._steps: deque[object] = deque(maxlen=MAX_STEPS)
         self._closing: deque[Callable[[], object]] = deque()
 
     def make(self, factory: Callable[P, S], *args: P.args, **kwargs: P.kwargs) -> S:
@@ -85,10 +85,10 @@ class Trial:
     @property
     def steps(self) -> tuple[str, ...]:
         """The story up to now."""
-        return tuple(self._steps)
+        return tuple(str(step) for step in self._steps)
 
-    def did(self, step: str) -> None:
-        """Add a step to the story."""
+    def did(self, step: object) -> None:
+        """Add a step to the story; its ``str`` is asked for if the story is told."""
         self.sign_of_life += 1
         self._steps.append(step)
 
