@@ -32,9 +32,10 @@ from ..api.transport import Sendable, Transport
 from ..api.types import ReadableMemory
 from ..protocol.codec import WebSocketCodec
 from ..protocol.common_codec import CommonCodec
+from ..protocol.frames import FIN
 from ..protocol.masks import SHORT_BYTES
 from ..protocol.message import WireMessage
-from ..protocol.sender import SHORT_HEADERS
+from ..protocol.sender import MEDIUM_HEADER, SHORT_HEADERS
 from .coroutine_handlers import CoroutineHandler
 from .hub import Hub
 from .inbound import READ_BUDGET_BYTES, Inbound
@@ -42,6 +43,7 @@ from .roles import Established, Host, Opening
 
 _ACTIVE = SessionStatus.ACTIVE
 _CLOSED = SessionStatus.CLOSED
+_MEDIUM = range(SHORT_BYTES + 1, 1 << 16)  # what a length of 16 bits says
 _INTERNAL_ERROR = 1011
 _PLAIN = (bytes, bytearray, memoryview)
 
@@ -103,6 +105,16 @@ class WebSocketConnection(Inbound):
                     self._queued_bytes = queued_bytes
                     out = self._out
                     out.append(SHORT_HEADERS[data.kind][data.size_bytes])
+                    out.append(memory)
+                    return queued_bytes
+            elif type(data) is WireMessage and type(memory) is memoryview and data.size_bytes in _MEDIUM:
+                # The same for one that lies in the read memory.
+                queued_bytes = self._queued_bytes + data.size_bytes + 4
+                if queued_bytes <= self._settings.send_limit_bytes:
+                    self._queued_bytes = queued_bytes
+                    hub.in_place = True
+                    out = self._out
+                    out.append(MEDIUM_HEADER(FIN | data.kind, 126, data.size_bytes))
                     out.append(memory)
                     return queued_bytes
             self._leave_express()

@@ -134,6 +134,7 @@ class Hub:
         "connections",
         "current",
         "express",
+        "in_place",
         "mask_key",
         "now_ns",
         "on_error",
@@ -171,9 +172,11 @@ class Hub:
         self.connections = Connections()
         self.current: Wire | None = None
         # Instead of ``current`` during an *express turn*. Invariant: while it is set, that connection is open,
-        # nothing of it is pending, and its batch holds headers and payloads of short replies, in turn, and
-        # nothing else.
+        # nothing of it is pending, and its batch holds headers and payloads of replies, in turn, and nothing
+        # else.
         self.express: Wire | None = None
+        # Whether the batch of an express turn refers to the read memory, so that it leaves when its turn ends.
+        self.in_place = False
         self.owner_id: int | None = None
         self.runner = Runner(reactor.scheduler, reactor.post, executor)
         self._dirty: list[Wire] = []

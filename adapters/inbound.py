@@ -2,12 +2,14 @@
 
 There are two roads, as in the protocol's receiving half. The *clear road* (``_read``) works in every state, with
 every transport, and for every kind of event. The *express road* (``_on_ready``) is for what most events of a busy
-server are: frames on an open connection over a plain socket, answered by short messages or not at all. It is the
-same way with calls spelled out, and with what is the same for all replies of a turn done once for all of them.
-Whatever is not that common case leaves it for the clear road, where it is noticed and with nothing lost.
+server are: frames up to 64 KiB on an open connection over a plain socket, answered by messages that are sent back or
+not at all. It is the same way with calls spelled out, and with what is the same for all replies of a turn done once
+for all of them. Whatever is not that common case leaves it for the clear road, where it is noticed and with nothing
+lost.
 
-    ready -> bare recv -> one frame, or a run -> handler -> send: header and payload, nothing else
-                                                                 '-> counted; sent with those of other connections
+    ready -> bare recv -> one frame, or a run -> handler -> send: header and payload, nothing else -> counted
+          short replies have bytes of their own, and leave with those of other connections: fewer peers are woken
+          longer ones lie in the memory that the next read fills, and leave at once
 """
 
 from __future__ import annotations
@@ -27,7 +29,6 @@ from ..protocol.codec import WebSocketCodec
 from ..protocol.common_codec import CommonCodec, SplitCodec
 from ..protocol.message import WireMessage
 from ..protocol.receiver import DIRECT_BYTES
-from ..transport.stream import NOT_NOW
 from .conversing import Conversing
 from .roles import Opening
 
@@ -36,7 +37,6 @@ READ_BUDGET_BYTES = 256 * 1024
 
 _ACTIVE = SessionStatus.ACTIVE
 _CLOSED = SessionStatus.CLOSED
-_ONE_BYTES = 131  # header, key and payload of the longest short frame
 
 
 class Inbound(Conversing):
@@ -61,8 +61,6 @@ class Inbound(Conversing):
         data = hub.slab
         try:
             count_bytes = bare.recv_into(data)
-        except NOT_NOW:
-            return
         except OSError as error:
             self._bare_failed(error)
             return
@@ -75,10 +73,9 @@ class Inbound(Conversing):
         else:
             hub.express = self
         try:
-            message = receiver.receive_one(data, count_bytes) if count_bytes <= _ONE_BYTES else None
+            message = receiver.receive_one(data, count_bytes)
             if message is None:
-                if not self.codec.receiver.take_empty_pong(data, count_bytes):
-                    self._take(data, count_bytes)
+                self._take_many(data, count_bytes)
             else:
                 self._message_ns = self._heard_ns
                 traffic = hub.traffic
@@ -93,14 +90,18 @@ class Inbound(Conversing):
             if hub.express is self:
                 if self._out:
                     self._count_replies()
-                    self._dirty = True
-                    hub.send_soon(self)
+                    if hub.in_place:
+                        self.flush()
+                    else:
+                        self._dirty = True
+                        hub.send_soon(self)
             else:
                 # What is queued may refer to the slab, or be lent: it leaves before either changes.
                 self._lent = False
                 self.flush()
         finally:
             hub.current = hub.express = None
+            hub.in_place = False
 
     def _read(self) -> bool:
         if self._ending:
@@ -158,11 +159,18 @@ class Inbound(Conversing):
         return not drained
 
     def _take(self, data: memoryview, count_bytes: int) -> None:
-        """Handle what was read: one short message, or runs of equal ones as long as there are any, then the rest."""
-        # The codec is asked for each time: a handler may have closed the connection, which then has its own.
-        receiver = self.codec.receiver
-        if count_bytes <= _ONE_BYTES and (message := receiver.receive_one(data, count_bytes)) is not None:
+        """Handle what was read."""
+        message = self.codec.receiver.receive_one(data, count_bytes)
+        if message is None:
+            self._take_many(data, count_bytes)
+        else:
             self._process((message,))
+
+    def _take_many(self, data: memoryview, count_bytes: int) -> None:
+        """Handle what was read and is not one message: runs of equal short ones as long as there are any, then the
+        rest, whatever it is."""
+        # The codec is asked for each time: a handler may have closed the connection, which then has its own.
+        if self.codec.receiver.take_empty_pong(data, count_bytes):
             return
         position = 0
         while (run := self.codec.receiver.take_run(data, position, count_bytes)) is not None:

@@ -21,8 +21,8 @@ from ..api.errors import ConnectionLost
 from ..api.poller import FAILED, READABLE, Interest, Readiness
 from ..api.transport import Address, Features, Sendable, SocketTransport, Transport
 from ..internal.deadlines import Timed
-from ..transport.outgoing import JOIN_BELOW_BYTES
-from ..transport.stream import NO_SIGNAL, NOT_NOW
+from ..transport.outgoing import JOIN_BELOW_BYTES, MAX_PARTS, rest_of
+from ..transport.stream import HAS_VECTORS, NO_SIGNAL, NOT_NOW
 from .hub import Hub
 
 _PEER_IS_SLOW = 1
@@ -95,29 +95,29 @@ class Wire(Timed):
         if not out:
             return
         bare = self._bare
-        if (
-            bare is None
-            or self._pending_bytes
-            or self._held is not None
-            or self._queued_bytes > JOIN_BELOW_BYTES * len(out)
-        ):
+        if bare is None or self._pending_bytes or self._held is not None:
             self._flush_clear()
             return
-        # Small parts, past the transport: it saves half of what a reply costs in Python. (Buffers are held, so
-        # there are none here.)
-        batch = b"".join(out)  # type: ignore[arg-type]
+        # Past the transport: it saves half of what a reply costs in Python. (Buffers are held, so there are none.)
+        size_bytes = self._queued_bytes
         try:
-            taken_bytes = bare.send(batch, NO_SIGNAL)
+            if size_bytes <= JOIN_BELOW_BYTES * len(out):
+                taken_bytes = bare.send(b"".join(out), NO_SIGNAL)  # type: ignore[arg-type]
+            elif HAS_VECTORS and len(out) <= MAX_PARTS:
+                taken_bytes = bare.sendmsg(out, (), NO_SIGNAL)  # type: ignore[arg-type]
+            else:
+                taken_bytes = 0
         except NOT_NOW:
             taken_bytes = 0
         except OSError as error:
             self._drop_batch()
             self._bare_failed(error)
             return
-        out.clear()
-        self._queued_bytes = 0
-        if taken_bytes != len(batch):
-            out.append(batch[taken_bytes:])
+        if taken_bytes == size_bytes:
+            out.clear()
+            self._queued_bytes = 0
+        else:
+            out[:] = rest_of(out, taken_bytes)
             self._flush_clear()
 
     def _flush_clear(self) -> None:
@@ -133,8 +133,9 @@ class Wire(Timed):
             self._settle()
 
     def _bare_failed(self, error: OSError) -> None:
-        """The bare socket raised."""
-        self._lost(cast(SocketTransport, self._transport).lost(error))
+        """The bare socket raised: it has nothing now, or the connection is lost."""
+        if not isinstance(error, NOT_NOW):
+            self._lost(cast(SocketTransport, self._transport).lost(error))
 
     def _leave_express(self) -> None:
         """Something other than a short reply comes up: the rest of the turn is an ordinary one of this connection."""
@@ -144,11 +145,13 @@ class Wire(Timed):
         self._count_replies()
 
     def _count_replies(self) -> None:
-        """Count the short replies of an express turn, which are all that is in the batch."""
-        count = len(self._out) >> 1
-        traffic = self._hub.traffic
+        """Count the replies of an express turn, which are all that is in the batch."""
+        hub, out = self._hub, self._out
+        count = len(out) >> 1
+        traffic = hub.traffic
         traffic.messages_sent.count += count
-        traffic.bytes_sent.count += self._queued_bytes - 2 * count
+        headers_bytes = sum(map(len, out[::2])) if hub.in_place else 2 * count
+        traffic.bytes_sent.count += self._queued_bytes - headers_bytes
 
     def _queue(self, parts: Sequence[Sendable]) -> None:
         """Append parts to the batch, and see to it that the batch is sent: at the end of this connection's

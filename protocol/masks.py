@@ -50,6 +50,10 @@ LOW_BITS: Final = tuple((1 << 8 * length) - 1 for length in range(SHORT_BYTES + 
 MASKED_FRAME: Final = tuple(Struct(f"<BBI{length}s").unpack_from for length in range(SHORT_BYTES + 1))
 """``MASKED_FRAME[n](data, position)``: first byte, second byte, little-endian key, masked payload of ``n`` bytes."""
 
+MEDIUM_FRAME: Final = Struct(">BBH4s").unpack_from
+"""``MEDIUM_FRAME(data)``: first byte, second byte, length and (if it is masked) key of a frame with a length of 16
+bits."""
+
 RUN_FRAMES: Final = 64
 """Most frames that are unmasked as one number: what a frame costs hardly falls any more, and tables grow."""
 
@@ -167,6 +171,7 @@ __all__ = [
     "KEY_BYTES",
     "LOW_BITS",
     "MASKED_FRAME",
+    "MEDIUM_FRAME",
     "REPEAT",
     "RUN_FRAMES",
     "SHORT_BYTES",

@@ -17,6 +17,7 @@ Pings and pongs may go out in every state but CLOSED (RFC 6455 §5.4: they may s
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from struct import Struct
 from typing import Final
 
 from ..api.buffer import Buffer
@@ -42,6 +43,9 @@ SHORT_HEADERS: Final = tuple(
 )
 """Headers of whole, unmasked data frames with a length of seven bits: by kind (``TEXT`` or ``BINARY``), then by
 length."""
+
+MEDIUM_HEADER: Final = Struct(">BBH").pack
+"""``MEDIUM_HEADER(FIN | kind, 126, length)``: the same for a length of 16 bits."""
 
 STATE_NAMES: Final = ("idle", "in-message", "closed")
 
@@ -178,4 +182,14 @@ def _memory(payload: Sendable) -> ReadableMemory:
     return payload if isinstance(payload, _PLAIN) else payload.view()
 
 
-__all__ = ["CLOSED", "IDLE", "IN_MESSAGE", "JOIN_BYTES", "NEXT_STATE", "SHORT_HEADERS", "STATE_NAMES", "Sender"]
+__all__ = [
+    "CLOSED",
+    "IDLE",
+    "IN_MESSAGE",
+    "JOIN_BYTES",
+    "MEDIUM_HEADER",
+    "NEXT_STATE",
+    "SHORT_HEADERS",
+    "STATE_NAMES",
+    "Sender",
+]

@@ -6,7 +6,7 @@ knows every rule. So each rule is written once, and the long road is the clear t
 
 There are four lanes, by what lies in the buffer:
 
-- *one* short frame and nothing else: what a peer that waits for answers sends (``receive_one``);
+- *one* frame and nothing else: what a peer that waits for answers sends (``receive_one``);
 - a *run* of short frames of one kind and one length: a peer that does not wait. They are unmasked together,
   as one number, and cut apart by one call (``take_run``);
 - other *short* frames, below 126 bytes: one number each;
@@ -24,6 +24,7 @@ from .frames import FIN, PONG
 from .masks import (
     LOW_BITS,
     MASKED_FRAME,
+    MEDIUM_FRAME,
     REPEAT,
     RUN_FRAMES,
     SHORT_BYTES,
@@ -62,13 +63,16 @@ class ShortRoad:
         self._lent: list[WireMessage] = []  # messages whose memory is not their own
 
     def receive_one(self, data: memoryview, count_bytes: int) -> WireMessage | None:
-        """Take ``data[:count_bytes]`` if that is one whole, short data frame; else leave it untouched and
+        """Take ``data[:count_bytes]`` if that is one whole data frame, short or medium; else leave it untouched and
         return ``None``: it is for ``receive``, which takes twice as long for it.
 
-        ``count_bytes`` is 1 or more, ``data`` has 6 bytes or more.
+        ``count_bytes`` is 1 or more, ``data`` has 8 bytes or more. A medium message refers to ``data``, and its loan
+        is the caller's to end, before ``data`` is filled again (``receive`` would see to that).
         """
         if self._expects_mask:
             length = count_bytes - 6
+            if length > SHORT_BYTES:
+                return self._receive_one_medium(data, count_bytes)
             if not 0 <= length <= self._short_limit_bytes or not self._between:
                 return None
             first, second, key, payload = MASKED_FRAME[length](data)
@@ -80,6 +84,8 @@ class ShortRoad:
             )
         else:
             length = count_bytes - 2
+            if length > SHORT_BYTES:
+                return self._receive_one_medium(data, count_bytes)
             kind = _WHOLE_KIND[data[0]]
             if not kind or data[1] != length or not length <= self._short_limit_bytes or not self._between:
                 return None
@@ -89,6 +95,26 @@ class ShortRoad:
         if self._lent:
             self._end_loans()
         return WireMessage(kind, payload, length)
+
+    def _receive_one_medium(self, data: memoryview, count_bytes: int) -> WireMessage | None:
+        masks = self._expects_mask
+        if data[1] != (0xFE if masks else 0x7E) or not self._between:
+            return None
+        start = 8 if masks else 4
+        first, _, length, key = MEDIUM_FRAME(data)
+        kind = _WHOLE_KIND[first]
+        if start + length != count_bytes or not kind or not SHORT_BYTES < length <= self._medium_limit_bytes:
+            return None
+        chunk = data[start:count_bytes]
+        if masks:
+            unmask_in_place(chunk, key)
+        if kind == TEXT and not is_utf8(chunk):
+            if masks:  # back to what it was: the long road finds the same, and says it
+                unmask_in_place(chunk, key)
+            return None
+        if self._lent:
+            self._end_loans()
+        return WireMessage(kind, chunk.toreadonly(), length, self._pool)
 
     def take_empty_pong(self, data: memoryview, count_bytes: int) -> bool:
         """Whether ``data[:count_bytes]`` is one whole pong without payload, between two messages: the answer to a

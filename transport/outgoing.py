@@ -80,6 +80,21 @@ def gather(views: list[ReadableMemory], size_bytes: int) -> Sequence[ReadableMem
     return views
 
 
+def rest_of(parts: Sequence[Sendable], taken_bytes: int) -> list[Sendable]:
+    """Return what is left of ``parts``, bytes-like ones, when the system has taken their first bytes. No byte moves."""
+    rest: list[Sendable] = []
+    for part in parts:
+        size_bytes = len(part)
+        if taken_bytes >= size_bytes:
+            taken_bytes -= size_bytes
+        elif taken_bytes:
+            rest.append(memoryview(cast(ReadableMemory, part))[taken_bytes:])
+            taken_bytes = 0
+        else:
+            rest.append(part)
+    return rest
+
+
 class OutgoingQueue:
     """Parts in order, their owners, and how many bytes they are. Thread rules: the transport's thread.
 
@@ -233,6 +248,7 @@ __all__ = [
     "WaterMarks",
     "Write",
     "gather",
+    "rest_of",
     "view_of",
     "water_marks",
 ]

@@ -34,7 +34,8 @@ from ..api.transport import END_OF_STREAM, WOULD_BLOCK, Address, Features, Senda
 from ..api.types import Handle, ReadableMemory, WritableMemory
 from .outgoing import OutgoingQueue, WaterMarks, water_marks
 
-_HAS_VECTORS: Final = hasattr(socket.socket, "sendmsg")
+HAS_VECTORS: Final = hasattr(socket.socket, "sendmsg")
+"""Whether this system's sockets take several parts in one call (Windows' do not)."""
 
 # CPython ignores SIGPIPE at start-up, but a program may restore it; a peer must not be able to kill it then.
 NO_SIGNAL: Final[int] = getattr(socket, "MSG_NOSIGNAL", 0)
@@ -235,7 +236,7 @@ class StreamTransport:
         if self._connecting and not self._connected():
             return 0
         try:
-            if len(views) == 1 or not _HAS_VECTORS:
+            if len(views) == 1 or not HAS_VECTORS:
                 return self._socket.send(views[0], NO_SIGNAL)
             return self._socket.sendmsg(views, (), NO_SIGNAL)
         except NOT_NOW:
@@ -309,4 +310,4 @@ class NamedTransport(StreamTransport):
         return self._peer
 
 
-__all__ = ["NOT_NOW", "NO_SIGNAL", "NamedTransport", "StreamTransport"]
+__all__ = ["HAS_VECTORS", "NOT_NOW", "NO_SIGNAL", "NamedTransport", "StreamTransport"]

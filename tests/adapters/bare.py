@@ -7,6 +7,7 @@ where the peer has reset the connection.
 from __future__ import annotations
 
 import errno
+from collections.abc import Sequence
 from socket import socket
 from typing import cast
 
@@ -39,6 +40,12 @@ class BareSocket:
         if not taken_bytes:
             raise BlockingIOError
         transport.batches.append([type(data)])
+        return taken_bytes
+
+
+    def sendmsg(self, parts: Sequence[ReadableMemory], ancillary: tuple[()], flags: int) -> int:
+        taken_bytes = self.send(b"".join(parts), flags)
+        self.transport.batches[-1] = [type(part) for part in parts]
         return taken_bytes
 
 

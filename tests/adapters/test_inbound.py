@@ -19,6 +19,7 @@ from hioload_ws.api import (
     TransportClosed,
     UseAfterRelease,
 )
+from hioload_ws.adapters import wire
 from hioload_ws.adapters.hub import MOST_WAITING
 from hioload_ws.api.poller import READABLE
 from tests.adapters.bench import Bench, Peer
@@ -329,3 +330,28 @@ def test_beyond_the_send_limit_a_reply_is_refused(make_bench: MakeBench) -> None
     bench.turn()
     assert refused == [30, 30]
     assert peer.messages() == [b"x" * 8] * 3
+
+
+@pytest.mark.parametrize("room_bytes", [0, 3, 4, 1000, 2004])
+def test_what_the_socket_does_not_take_of_a_reply_in_place_waits_as_a_copy(bench: Bench, room_bytes: int) -> None:
+    bench.handler = lambda connection, message: (connection.send(message), connection.send(message))
+    connection, peer = bench.open()
+    peer.transport.limit_room(room_bytes)
+    peer.send(BINARY, b"m" * 3000)
+    bench.turn()
+    assert connection.pending_bytes == 6008 - room_bytes
+    peer.send(BINARY, b"n" * 3000)  # into the memory that the first one lay in
+    bench.turn()
+    peer.transport.limit_room(None)
+    bench.turn()
+    assert peer.messages() == [b"m" * 3000] * 2 + [b"n" * 3000] * 2
+    assert bench.traffic.bytes_sent.count == 12_000
+
+
+def test_a_socket_without_vectors_has_its_transport_send(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wire, "HAS_VECTORS", False)
+    bench.handler = lambda connection, message: connection.send(message)
+    _, peer = bench.open()
+    peer.send(BINARY, b"m" * 3000)
+    bench.turn()
+    assert peer.messages() == [b"m" * 3000]

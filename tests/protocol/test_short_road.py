@@ -13,7 +13,7 @@ from hioload_ws.api import PongReceived
 from hioload_ws.api.errors import UseAfterRelease
 from hioload_ws.pool import SlabBufferPool
 from hioload_ws.protocol.limits import Limits
-from hioload_ws.protocol.masks import RUN_FRAMES
+from hioload_ws.protocol.masks import RUN_FRAMES, unmask_clear
 from hioload_ws.protocol.message import WireMessage
 from hioload_ws.protocol.receiver import Receiver
 from hioload_ws.protocol.short_road import LEAST_RUN
@@ -84,6 +84,38 @@ def test_within_a_message_a_pong_is_left_to_the_clear_road(pool: SlabBufferPool)
     receiver.close()
 
 
+@given(
+    first=st.sampled_from([0x81, 0x82, 0x01, 0x89, 0xC1]),
+    length=st.sampled_from([126, 127, 1000, 16384, 65527, 65528, 65535]),
+    fill=st.sampled_from([b"a", "\u00fc".encode(), b"a\xff"]),
+    masks=st.booleans(),
+    lie=st.sampled_from([0, 0, -1, 1]),
+    limit_bytes=st.sampled_from([1000, 1 << 20]),
+)
+def test_a_medium_frame_in_one_piece_is_what_the_clear_road_makes_of_it(
+    pool: SlabBufferPool, first: int, length: int, fill: bytes, masks: bool, lie: int, limit_bytes: int
+) -> None:
+    payload = (fill * length)[:length]
+    key = b"\x01\x80\xff\x00"
+    body = unmask_clear(payload, key) if masks else payload
+    header = bytes([first, 0xFE if masks else 0x7E]) + length.to_bytes(2, "big") + (key if masks else b"")
+    wire = header + body
+    data, limits = bytearray(wire + bytes(8)), Limits(max_message_bytes=limit_bytes)
+    receiver, clear = Receiver(masks, limits, pool, ()), Receiver(masks, limits, pool, ())
+    message = receiver.receive_one(memoryview(data), len(wire) + lie)
+    events = clear.receive(memoryview(bytearray(wire)))
+    event = events[0] if events else None
+    if message is None:
+        assert data == wire + bytes(8)
+        assert lie or first not in (0x81, 0x82) or not isinstance(event, WireMessage)
+    else:
+        assert isinstance(event, WireMessage)
+        assert not lie and (message.kind, message.copy()) == (event.kind, event.copy()) == (first & 15, payload)
+        assert type(message.memory) is memoryview and message.memory.readonly
+        message.expire()
+    clear.close()
+
+
 def test_one_short_frame_in_one_piece_ends_the_loans_before_it(pool: SlabBufferPool) -> None:
     receiver = Receiver(False, Limits(), pool, ())
     data = memoryview(bytearray(b"\x82\x7e\x00\x80" + b"x" * 128))
@@ -92,6 +124,11 @@ def test_one_short_frame_in_one_piece_ends_the_loans_before_it(pool: SlabBufferP
     message = receiver.receive_one(memoryview(bytearray(b"\x82\x03abc---")), 5)
     assert message is not None
     assert message.copy() == b"abc"
+    with pytest.raises(UseAfterRelease):
+        lent.copy()
+    [lent] = receiver.receive(data)
+    assert isinstance(lent, WireMessage)
+    assert receiver.receive_one(memoryview(bytearray(data)), len(data)) is not None
     with pytest.raises(UseAfterRelease):
         lent.copy()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
@@ -20,6 +21,7 @@ from hioload_ws.transport.outgoing import (
     OutgoingQueue,
     WaterMarks,
     gather,
+    rest_of,
     view_of,
     water_marks,
 )
@@ -219,3 +221,14 @@ class QueueMachine(RuleBasedStateMachine):
 
 
 TestQueueMachine = QueueMachine.TestCase
+
+
+@given(sizes=st.lists(st.integers(0, 5), max_size=6), taken=st.data())
+def test_what_is_left_of_a_batch_is_its_end(sizes: list[int], taken: st.DataObject) -> None:
+    parts: list[bytes | memoryview] = [bytes(range(size)) for size in sizes]
+    parts = [memoryview(part) if index % 2 else part for index, part in enumerate(parts)]
+    whole = b"".join(parts)
+    count = taken.draw(st.integers(0, len(whole)))
+    rest = rest_of(parts, count)
+    assert b"".join(bytes(part) for part in rest if not isinstance(part, Buffer)) == whole[count:]
+    assert all(rest) or count == 0

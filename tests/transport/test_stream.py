@@ -142,7 +142,7 @@ def test_an_interrupted_call_is_like_one_that_would_block(scripted: ScriptedSock
 
 
 def test_without_vectors_the_parts_go_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stream_module, "_HAS_VECTORS", False)
+    monkeypatch.setattr(stream_module, "HAS_VECTORS", False)
     left, right = memory_pair()
     assert left.send([b"a" * 2000, b"b" * 2000]) == 2000
     assert left.flush() == 0
