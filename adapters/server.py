@@ -389,7 +389,7 @@ class Server(ServerParts, Host):
         self._close_parts()
 
     def _close_parts(self) -> None:
-        self.sessions.close()
+        self._own_sessions.close()
         self.pool.close()
         self._ended.set()  # before the wait: a task may wait for our end
         self.executor.shutdown(cancel_queued=True, timeout_ns=ns(self.config.shutdown_timeout_s))

@@ -15,6 +15,7 @@ from ..api.extension import ExtensionFactory
 from ..api.handler import Middleware
 from ..api.poller import Poller
 from ..api.registry import TransportRegistry
+from ..api.session import SessionManager
 from ..api.tracer import Tracer
 from ..control.config import ServerConfig
 from ..control.metrics import MetricsRegistry
@@ -49,7 +50,7 @@ class ServerParts(Application):
     """Threads for what blocks or computes, near that memory; they start with the first task."""
     context: ValueContext
     """Values of the server; what is propagated here is in the context of every session begun later."""
-    sessions: ShardedSessions
+    sessions: SessionManager
     """The sessions of the open connections."""
     metrics: MetricsRegistry
     """Counters, gauges and histograms; the README of this room lists them."""
@@ -71,6 +72,7 @@ class ServerParts(Application):
         poller: Callable[[], Poller] | None = None,
         machine: Machine | None = None,
         executor: Executor | None = None,
+        sessions: SessionManager | None = None,
         tracer: Tracer | None = None,
         on_error: ErrorHook = log_error,
         **settings: object,
@@ -82,7 +84,8 @@ class ServerParts(Application):
         ``config``. ``extensions`` are accepted where a client offers them, whatever the configuration becomes.
         ``tracer`` gets a span per connection, ``on_error`` what handlers and hooks raise. ``registry``, ``clock``,
         ``poller`` (a function that makes one), ``machine`` and ``executor`` are seams for other transports, time,
-        hardware and threads; the server owns what it is given.
+        hardware and threads; the server owns what it is given. ``sessions`` is a store that servers share
+        (``session.NodeSessions``) and stays its owner's; by default a server has its own, with contexts that inherit.
         Raises ``InvalidArgument`` naming every setting that is unknown or wrong, and for an extension that is there
         twice; for ``node`` and ``cpu`` as ``Placement``.
         """
@@ -110,7 +113,9 @@ class ServerParts(Application):
         self.pool = self.placement.make_pool(self.config)
         given = self._given_executor
         self.executor = self.placement.make_executor(self.config, self._on_error) if given is None else given
-        self.sessions = ShardedSessions(self._clock, contexts=InheritingContexts(self.context))
+        self._own_sessions = ShardedSessions(self._clock, contexts=InheritingContexts(self.context))
+        shared = self._given_sessions
+        self.sessions = self._own_sessions if shared is None else shared
         self._life = threading.RLock()  # Re-entrant: a signal handler of the user's may call us.
         self._ended = threading.Event()
 

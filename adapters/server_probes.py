@@ -28,7 +28,7 @@ def show_inside(app: Server, hub: Hub, registry: TransportRegistry) -> None:
     add("machine", lambda: look(SysTopology(), registry))
     add("config", lambda: MappingProxyType({"values": app.config, **app.control.stats()}))
     add("connections", lambda: connection_states(hub))
-    add("sessions", lambda: MappingProxyType({"alive": len(app.sessions), "limit": app.sessions.limit}))
+    add("sessions", lambda: MappingProxyType({"alive": len(app.sessions), "store": type(app.sessions).__name__}))
     add("protocol", lambda: _protocol(app, hub))
     add("pool", pool.stats)
     add("leaks", pool.leaks)

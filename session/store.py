@@ -142,6 +142,11 @@ class _Shard(SessionHome):
                 heapq.heappush(self.heap, entry)
 
 
+def permits_for(limit: int | None) -> deque[None]:
+    """Return a permit per session that may live; none where there is no limit, for then none is asked."""
+    return queue("permits of sessions", [None] * (limit or 0))
+
+
 class ShardedSessions:
     """Sessions by id; implements ``api.SessionManager``, whose contract holds here. Any thread.
 
@@ -159,16 +164,19 @@ class ShardedSessions:
         new_id: Callable[[], str] = random_id,
         contexts: ContextFactory | None = None,
         on_error: ErrorHook = log_error,
+        permits: deque[None] | None = None,
     ) -> None:
         """``shard_count``: 1 or more, about the number of threads that use the store. ``limit``: most live
         sessions, 1 or more, or ``None``; it costs 8 bytes per session allowed. ``new_id`` makes ids, and must
         not make guessable ones outside tests. ``contexts`` makes contexts (default: ``ValueContext`` on
-        ``clock``). ``on_error`` gets what done-callbacks raise. Raises ``InvalidArgument`` for a number below
+        ``clock``). ``on_error`` gets what done-callbacks raise. ``permits`` are those of stores that share a
+        limit (default: its own). Raises ``InvalidArgument`` for a number below
         1."""
         if shard_count < 1 or (limit is not None and limit < 1):
             raise InvalidArgument("shard_count and limit are 1 or more", shard_count=shard_count, limit=limit)
         maker = contexts if contexts is not None else ValueContextFactory(clock)
-        permits: deque[None] = queue("permits of sessions", [None] * (limit or 0))
+        if permits is None:
+            permits = permits_for(limit)
         self._shards = tuple(_Shard(maker, on_error, limit, permits) for _ in range(shard_count))
         self._limit = limit
         self._new_id = new_id

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from hioload_ws import connect
 from hioload_ws.adapters.server_sessions import SWEEP_NS, InheritingContexts
 from hioload_ws.api import CloseReceived, SessionStatus
+from hioload_ws.api.types import NodeId
+from hioload_ws.internal.clock import SystemClock
+from hioload_ws.session import NodeSessions
 from hioload_ws.session.context import ValueContext
 from tests.adapters.bench import Bench
+from tests.adapters.live import PATIENCE_S, echo_server
 
 MakeBench = Callable[..., Bench]
 
@@ -76,3 +81,17 @@ def test_failures_and_closes_are_counted_by_reason_and_code(bench: Bench) -> Non
         ("hioload_handshake_failures_total", "426"): 1,
         ("hioload_handshake_failures_total", "connection-lost"): 1,
     }
+
+
+def test_servers_on_several_nodes_share_a_store_that_is_not_theirs_to_close() -> None:
+    here = {"node": NodeId(0)}
+    shared = NodeSessions(SystemClock(), [NodeId(0), NodeId(1)], current_node=lambda: here["node"])
+    for node in shared.stores:
+        here["node"] = node
+        app = echo_server(sessions=shared)
+        with app.background() as url, connect(url) as connection:
+            connection.send("x")
+            connection.receive(PATIENCE_S)
+            assert {number: len(each) for number, each in shared.stores.items() if len(each)} == {node: 1}
+        assert len(shared) == 0
+    assert shared.create().id.startswith("1."), "it is open still"

@@ -5,12 +5,13 @@ from __future__ import annotations
 import pytest
 
 from hioload_ws.api import Nanoseconds, SessionId
+from hioload_ws.api.types import NodeId
 from hioload_ws.contract.engine import Factory
 from hioload_ws.contract.suites.session import SessionContract
 from hioload_ws.contract.suites.session_manager import SessionManagerContract
 from hioload_ws.fake import VirtualClock, virtual_sessions
 from hioload_ws.internal import SystemClock
-from hioload_ws.session import LiveSession, ShardedSessions
+from hioload_ws.session import LiveSession, NodeSessions, ShardedSessions
 from tests.kit.holding import hold
 
 
@@ -24,6 +25,11 @@ def sharded(*, limit: int | None) -> ShardedSessions:
 
 def one_shard(*, limit: int | None) -> ShardedSessions:
     return ShardedSessions(SystemClock(), shard_count=1, limit=limit, on_error=_ignore)
+
+
+def two_nodes(*, limit: int | None) -> NodeSessions:
+    nodes = (NodeId(0), NodeId(1))
+    return NodeSessions(SystemClock(), nodes, current_node=lambda: NodeId(1), limit=limit, on_error=_ignore)
 
 
 def virtual(*, limit: int | None) -> ShardedSessions:
@@ -43,6 +49,6 @@ def test_every_session_of_ours_is_conformant(make: Factory) -> None:
     hold(SessionContract, make)
 
 
-@pytest.mark.parametrize("make", [sharded, one_shard, virtual])
+@pytest.mark.parametrize("make", [sharded, one_shard, two_nodes, virtual])
 def test_every_store_of_ours_is_conformant(make: Factory) -> None:
     hold(SessionManagerContract, make)
