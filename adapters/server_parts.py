@@ -90,7 +90,7 @@ class ServerParts(Application):
         twice; for ``node`` and ``cpu`` as ``Placement``.
         """
         super().__init__(middleware)
-        self._machine, self._given_executor = machine, executor
+        self._machine, self._given_executor, self._given_sessions = machine, executor, sessions
         places = {"host": host, "port": port, "unix_path": unix}
         settings.update({name: value for name, value in places.items() if value is not None})
         self.control = ConfigControl(ServerConfig.from_mapping(settings, "Server", config))

@@ -57,6 +57,7 @@ class Scenario:
 OURS: Final = "hioload"
 COROUTINES: Final = "hioload-coroutines"
 NO_CTYPES: Final = "hioload-no-ctypes"
+UNCOUNTED: Final = "hioload-uncounted"
 RAW: Final = "raw"
 
 _PEERS: Final = ("picows", "websockets", "aiohttp")
@@ -69,6 +70,10 @@ SCENARIOS: Final = (
             Goal(OURS, "picows", 0.8), Goal(OURS, "websockets", 4), Goal(OURS, RAW, 0.55),
             Goal(COROUTINES, OURS, 0.7),
         ),
+    ),
+    Scenario(
+        "counting", "metrics: 64 connections, 1 in flight, 32 B", Mode.ECHO, "messages", 64, servers=(OURS, UNCOUNTED),
+        goals=(Goal(OURS, UNCOUNTED, 0.97),),
     ),
     Scenario(
         "pipelined", "64 connections, 16 in flight, 32 B", Mode.ECHO, "messages", 64, 16, servers=_ALL,
@@ -125,6 +130,7 @@ __all__ = [
     "OURS",
     "RAW",
     "SCENARIOS",
+    "UNCOUNTED",
     "Goal",
     "Mode",
     "Scenario",

@@ -21,7 +21,8 @@ from typing import Any, Final
 from ..adapters.server import Server
 from ..api.connection import Connection
 from ..api.message import Message
-from .scenario import COROUTINES, NO_CTYPES, OURS, RAW
+from .scenario import COROUTINES, NO_CTYPES, OURS, RAW, UNCOUNTED
+from .uncounted import load_uncounted
 
 _ROOM: Final = 256 * 1024
 _MOST_BYTES: Final = 64 * 1024 * 1024
@@ -79,6 +80,11 @@ def coroutines() -> None:
 def no_ctypes() -> None:
     """The same, without the accelerator that needs ctypes."""
     _run_ours(_callbacks(_ours("off")))
+
+
+def uncounted() -> None:
+    """The same, without the lines that count."""
+    load_uncounted(f"{__package__}.serve").hioload()
 
 
 def _callbacks(app: Server) -> Server:
@@ -239,6 +245,7 @@ SERVERS: Final[Mapping[str, Callable[[], None]]] = {
     OURS: hioload,
     COROUTINES: coroutines,
     NO_CTYPES: no_ctypes,
+    UNCOUNTED: uncounted,
     RAW: raw,
     "websockets": websockets,
     "picows": picows,

@@ -20,7 +20,7 @@ from typing import Final, Self
 
 from .. import __version__
 from ..api.errors import InternalError
-from .scenario import COROUTINES, NO_CTYPES, OURS, RAW
+from .scenario import COROUTINES, NO_CTYPES, OURS, RAW, UNCOUNTED
 
 _START_S: Final = 30.0
 
@@ -48,6 +48,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     OURS: Kind("hioload-ws, callbacks"),
     COROUTINES: Kind("hioload-ws, coroutines"),
     NO_CTYPES: Kind("hioload-ws, no ctypes"),
+    UNCOUNTED: Kind("hioload-ws, nothing counted"),
     RAW: Kind("raw TCP echo, pure Python", raw=True),
     "picows": Kind("picows + uvloop", ("picows", "uvloop")),
     "websockets": Kind("websockets", ("websockets",)),
