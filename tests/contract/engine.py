@@ -152,27 +152,46 @@ class Session:
     def _guarded(
         self, function: Callable[[], object], id: str, trial: Trial
     ) -> tuple[Finding | None, Outcome | None]:
-        """Run something under the watchdog; return what is wrong, and whose fault it is."""
+        """Run something under the watchdog; return what is wrong, and whose fault it is.
+
+        Subjects are closed on the thread of the check, because much belongs to the thread that made it.
+        """
         options = self.options
+        errors: list[BaseException] = []
+        over: list[bool] = []
+        hung: list[bool] = []
+
+        def whole() -> None:
+            try:
+                function()
+            except BaseException as error:
+                errors.append(error)
+            over.append(True)
+            trial.close()
+
+        def rescue() -> None:
+            hung.append(not over)
+            trial.close()
+
         watched = watch(
-            function,
+            whole,
             name=f"contract {id}",
             patience_seconds=options.patience_seconds * 1.2,  # the trial's own waits must end first
             limit_seconds=options.limit_seconds,
             sign_of_life=lambda: trial.sign_of_life,
-            rescue=trial.close,
+            rescue=rescue,
         )
         trial.close()
-        if watched.stacks:
+        if any(hung):
             text = f"no sign of life: given up after {watched.seconds:.1f} s"
             last = trial.steps[-1] if trial.steps else "nothing"
             finding = Finding(
                 text, trial.steps, f"never returned from: {last}", "to return", trace=watched.stacks, hung=True
             )
             return finding, Outcome.FAIL
-        if watched.error is None:
-            return None, None
-        return _blame(watched.error, trial)
+        if hung:
+            trial.notes.append("closing the subject never returned")
+        return _blame(errors[0], trial) if errors else (None, None)
 
 
 def _blame(error: BaseException, trial: Trial) -> tuple[Finding, Outcome]:

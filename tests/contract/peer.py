@@ -35,7 +35,7 @@ class Peer(Protocol):
     def deliver(self, data: str | bytes) -> None:
         """Send a message, text for ``str``."""
 
-    def close(self, code: int | None = 1000, reason: str = "") -> None:
+    def send_close(self, code: int | None = 1000, reason: str = "") -> None:
         """Send a close frame; ``None``: without a code."""
 
     def vanish(self) -> None:
@@ -52,6 +52,9 @@ class Peer(Protocol):
 
     def close_frame(self) -> tuple[int | None, str] | None:
         """Return code (``None``: without one) and reason of the close frame that has arrived, if one has."""
+
+    def close(self) -> None:
+        """The check is over: let go of everything, at both ends. From any thread. Idempotent."""
 
 
 def send(trial: Trial, peer: Peer, data: str | bytes | bytearray | memoryview) -> int:

@@ -1,4 +1,5 @@
-"""Peers of real connections: a server's and a client's, on the simulated network, against a hand-made other end.
+"""Peers of real connections: a server's and a client's, on the simulated network and on Unix sockets, against a
+hand-made other end.
 
 The other end speaks through a plain transport and a codec of its own: it does what a check tells it to do, at the
 level of frames, which no polite client or server would.
@@ -8,8 +9,10 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Sequence
-from typing import Final, TypedDict
+import itertools
+import os
+from collections.abc import Callable, Sequence
+from typing import Final, Protocol, TypedDict
 
 from hioload_ws import Client, Server
 from hioload_ws.api import (
@@ -28,23 +31,74 @@ from hioload_ws.api import (
     Role,
     TcpAddress,
     Transport,
+    UnixAddress,
 )
 from hioload_ws.adapters.connection import WebSocketConnection
 from hioload_ws.api.handler import Handler
 from hioload_ws.fake import SimNetwork, fake_codec
 from hioload_ws.protocol.message import WireMessage
+from hioload_ws.transport import UnixProvider
 
 _KEY: Final = base64.b64encode(bytes(16)).decode()
 _GUID: Final = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455 §1.3
 _SECOND: Final = 1_000_000_000
 _PORT: Final = 9001
+_numbers = itertools.count(1)
+
+
+class World(Protocol):
+    """What lies between the ends."""
+
+    def settle(self) -> None:
+        """Let arrive what is on its way, and let the connection's side handle it."""
+
+    def rest(self) -> None:
+        """Let some time pass, where time can."""
+
+    def close(self) -> None:
+        """Let go of everything on the connection's side. From any thread."""
+
+
+class Simulated:
+    """A network in virtual time."""
+
+    def __init__(self) -> None:
+        self.network = SimNetwork()
+
+    def settle(self) -> None:
+        self.network.settle()
+
+    def rest(self) -> None:
+        self.network.run_for(_SECOND)
+
+    def close(self) -> None:
+        """Nothing of the system was opened."""
+
+
+class UnixSocket:
+    """The system, where a Unix socket is: what is written there can be read at once, so nobody has to wait."""
+
+    def __init__(self) -> None:
+        self.address = UnixAddress(f"@contract-peer-{os.getpid()}-{next(_numbers)}")
+        self.turn: Callable[[int], int] = lambda timeout_ns: 0
+        self.end: Callable[[], object] = lambda: None
+
+    def settle(self) -> None:
+        idle_count = 0
+        while idle_count < 3:
+            idle_count = 0 if self.turn(0) else idle_count + 1
+
+    rest = settle
+
+    def close(self) -> None:
+        self.end()
 
 
 class WirePeer:
     """The hand-made end: a transport, and a codec of the role that the connection has not."""
 
-    def __init__(self, network: SimNetwork, transport: Transport, role: Role, leftover: bytes) -> None:
-        self.network = network
+    def __init__(self, world: World, transport: Transport, role: Role, leftover: bytes) -> None:
+        self.world = world
         self.transport = transport
         self.codec: Codec = fake_codec(role)
         self.connection: WebSocketConnection
@@ -57,21 +111,25 @@ class WirePeer:
         self._take(self.codec.receive(memoryview(bytearray(leftover))))
 
     def settle(self) -> None:
-        self.network.settle()
+        self.world.settle()
         while not self._gone and self._move():
-            self.network.settle()
-        self.network.run_for(_SECOND)
+            self.world.settle()
+        self.world.rest()
 
     def deliver(self, data: str | bytes) -> None:
         kind, payload = (TEXT, data.encode()) if isinstance(data, str) else (BINARY, data)
         self.transport.send(self.codec.encode_message(kind, payload))
 
-    def close(self, code: int | None = 1000, reason: str = "") -> None:
+    def send_close(self, code: int | None = 1000, reason: str = "") -> None:
         self.transport.send(self.codec.encode_close(code, reason))
 
     def vanish(self) -> None:
         self._gone = True
         self.transport.close()
+
+    def close(self) -> None:
+        self.vanish()
+        self.world.close()
 
     def reads(self, wanted: bool) -> None:
         self.reading = wanted
@@ -114,32 +172,41 @@ class WirePeer:
 
 
 def server_peer(handler: Handler, *, send_limit_bytes: int) -> WirePeer:
-    """Return the peer of a server's connection."""
-    network = SimNetwork()
-    opened: list[WebSocketConnection] = []
+    """Return the peer of a server's connection on the simulated network."""
+    world = Simulated()
+    network = world.network
     app = Server("server", _PORT, on_error=_ignore, **_limits(send_limit_bytes), **network.host("server").seams)
-    app.route("/rooms/:room")(handler)
-    app.on_open(lambda event: _note(opened, event))
+    opened = _routed(app, handler)
     network.serve(app)
     transport = network.host("client").registry.get("tcp").connect(TcpAddress("server", _PORT), ConnectOptions())
     network.settle()
-    request = (
-        f"GET /rooms/7?x=1 HTTP/1.1\r\nHost: server\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        f"Sec-WebSocket-Key: {_KEY}\r\nSec-WebSocket-Version: 13\r\n\r\n"
-    )
-    transport.send([request.encode()])
-    network.run_until(lambda: bool(opened))
-    network.settle()
-    _, leftover = _head(transport)
-    peer = WirePeer(network, transport, Role.CLIENT, leftover)
-    [peer.connection] = opened
-    return peer
+    return _knock(world, transport, opened)
+
+
+def unix_server_peer(handler: Handler, *, send_limit_bytes: int) -> WirePeer:
+    """Return the peer of a server's connection on a Unix socket."""
+    world = UnixSocket()
+    app = Server(unix=world.address.path, on_error=_ignore, **_limits(send_limit_bytes))
+    opened = _routed(app, handler)
+
+    def end() -> None:
+        # Whoever ends the check need not be the thread that turned the server, which is over by then.
+        if app._hub is not None:
+            app._hub.owner_id = None
+        app.shutdown()
+
+    app.start()
+    world.turn, world.end = app.turn, end
+    world.settle()
+    transport = UnixProvider().connect(world.address, ConnectOptions())
+    transport.flush()
+    return _knock(world, transport, opened)
 
 
 def client_peer(handler: Handler, *, send_limit_bytes: int) -> WirePeer:
-    """Return the peer of a client's connection."""
-    network = SimNetwork()
-    opened: list[WebSocketConnection] = []
+    """Return the peer of a client's connection on the simulated network."""
+    world = Simulated()
+    network = world.network
     listener = network.host("server").registry.get("tcp").listen(TcpAddress("server", _PORT), ListenOptions())
     client = Client(
         f"ws://server:{_PORT}/rooms/7?x=1",
@@ -147,11 +214,64 @@ def client_peer(handler: Handler, *, send_limit_bytes: int) -> WirePeer:
         **_limits(send_limit_bytes),
         **network.host("client").seams,
     )
-    client.on_message(handler)
-    client.on_open(lambda event: _note(opened, event))
+    opened = _listening(client, handler)
     network.connect(client)
     network.settle()
     [transport] = listener.accept_batch(1)
+    return _answer(world, transport, opened)
+
+
+def unix_client_peer(handler: Handler, *, send_limit_bytes: int) -> WirePeer:
+    """Return the peer of a client's connection on a Unix socket."""
+    world = UnixSocket()
+    listener = UnixProvider().listen(world.address, ListenOptions())
+    try:
+        client = Client(
+            "ws://server/rooms/7?x=1", unix=world.address.path, on_error=_ignore, **_limits(send_limit_bytes)
+        )
+        opened = _listening(client, handler)
+        client.start()
+        world.turn, world.end = client.turn, client.close
+        world.settle()
+        [transport] = listener.accept_batch(1)
+    finally:
+        listener.close()
+    return _answer(world, transport, opened)
+
+
+def _routed(app: Server, handler: Handler) -> list[WebSocketConnection]:
+    """Give a server its handler; return where its connections are noted."""
+    opened: list[WebSocketConnection] = []
+    app.route("/rooms/:room")(handler)
+    app.on_open(lambda event: _note(opened, event))
+    return opened
+
+
+def _listening(client: Client, handler: Handler) -> list[WebSocketConnection]:
+    """Give a client its handler; return where its connection is noted."""
+    opened: list[WebSocketConnection] = []
+    client.on_message(handler)
+    client.on_open(lambda event: _note(opened, event))
+    return opened
+
+
+def _knock(world: World, transport: Transport, opened: list[WebSocketConnection]) -> WirePeer:
+    """Play a client's opening handshake."""
+    request = (
+        f"GET /rooms/7?x=1 HTTP/1.1\r\nHost: server\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        f"Sec-WebSocket-Key: {_KEY}\r\nSec-WebSocket-Version: 13\r\n\r\n"
+    )
+    transport.send([request.encode()])
+    world.settle()
+    _, leftover = _head(transport)
+    peer = WirePeer(world, transport, Role.CLIENT, leftover)
+    [peer.connection] = opened
+    return peer
+
+
+def _answer(world: World, transport: Transport, opened: list[WebSocketConnection]) -> WirePeer:
+    """Play a server's opening handshake."""
+    world.settle()
     head, leftover = _head(transport)
     lines = dict(line.split(": ", 1) for line in head.split("\r\n")[1:] if line)
     key = next(value for name, value in lines.items() if name.lower() == "sec-websocket-key")
@@ -161,8 +281,8 @@ def client_peer(handler: Handler, *, send_limit_bytes: int) -> WirePeer:
         f"Sec-WebSocket-Accept: {accept}\r\n\r\n"
     )
     transport.send([response.encode()])
-    network.run_until(lambda: bool(opened))
-    peer = WirePeer(network, transport, Role.SERVER, leftover)
+    world.settle()
+    peer = WirePeer(world, transport, Role.SERVER, leftover)
     [peer.connection] = opened
     return peer
 
@@ -199,4 +319,4 @@ def _ignore(error: BaseException, origin: object) -> None:
     """What handlers raise is what the checks made them raise."""
 
 
-__all__ = ["WirePeer", "client_peer", "server_peer"]
+__all__ = ["WirePeer", "client_peer", "server_peer", "unix_client_peer", "unix_server_peer"]

@@ -8,9 +8,9 @@ from hioload_ws.contract.engine import Factory
 from hioload_ws.contract.mutants.connection import PlayedPeer
 from hioload_ws.contract.suites.connection import ConnectionContract
 from tests.kit.holding import hold
-from tests.kit.peers import client_peer, server_peer
+from tests.kit.peers import client_peer, server_peer, unix_client_peer, unix_server_peer
 
 
-@pytest.mark.parametrize("make", [server_peer, client_peer, PlayedPeer])
+@pytest.mark.parametrize("make", [server_peer, client_peer, unix_server_peer, unix_client_peer, PlayedPeer])
 def test_every_connection_of_ours_is_conformant(make: Factory) -> None:
     hold(ConnectionContract, make)

@@ -47,8 +47,11 @@ class PlayedPeer:
         with contextlib.suppress(Exception):  # what the handler raises is told by the close frame
             self.connection.deliver(self.handler, data)
 
-    def close(self, code: int | None = 1000, reason: str = "") -> None:
+    def send_close(self, code: int | None = 1000, reason: str = "") -> None:
         self.connection.peer_closes(code, reason)
+
+    def close(self) -> None:
+        self.connection.peer_vanishes()
 
     def vanish(self) -> None:
         self.connection.peer_vanishes()

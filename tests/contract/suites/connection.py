@@ -12,7 +12,7 @@ from ...api.errors import InvalidArgument, TransportClosed
 from ...api.message import Message
 from ...api.session import SessionStatus
 from ...api.transport import Features
-from ..peer import Data, deliver, send
+from ..peer import Data, Peer, deliver, send
 from ..requirement import must, requirement
 from ..trial import Trial
 from .connection_traffic import ConnectionTrafficContract
@@ -139,7 +139,7 @@ class ConnectionContract(ConnectionTrafficContract, name="connection", requireme
         for code, reason in ((1000, ""), (4001, "gr\u00fc\u00dfe"), (None, "")):
             peer = self.open(trial)
             trial.did(f"the peer closes with {code} and {reason!r}")
-            peer.close(code, reason)
+            peer.send_close(code, reason)
             peer.settle()
             found = (peer.connection.status, peer.connection.close_code, peer.connection.close_reason)
             trial.equal(found, (SessionStatus.CLOSED, code or 1005, reason), "status, close code and reason")
@@ -185,13 +185,13 @@ class ConnectionContract(ConnectionTrafficContract, name="connection", requireme
 
     @requirement("CON-25")
     def sessions_end_once(self, trial: Trial) -> None:
-        for way in ("we close", "the peer closes", "the peer vanishes"):
+        for way in WAYS:
             peer = self.open(trial)
             ended: list[object] = []
             session = peer.connection.session
             session.on_done(ended.append)
             trial.did(way)
-            {"we close": peer.connection.close, "the peer closes": peer.close, "the peer vanishes": peer.vanish}[way]()
+            end(peer, way)
             peer.settle()
             peer.connection.close()
             peer.settle()
@@ -199,7 +199,7 @@ class ConnectionContract(ConnectionTrafficContract, name="connection", requireme
 
     @requirement("CON-26")
     def status_moves_one_way(self, trial: Trial) -> None:
-        for way in ("we close", "the peer closes", "the peer vanishes"):
+        for way in WAYS:
             seen: list[SessionStatus] = []
 
             def handler(connection: Connection, message: Message, seen: list[SessionStatus] = seen) -> None:
@@ -210,7 +210,7 @@ class ConnectionContract(ConnectionTrafficContract, name="connection", requireme
             deliver(trial, peer, "a")
             peer.settle()
             trial.did(way)
-            {"we close": peer.connection.close, "the peer closes": peer.close, "the peer vanishes": peer.vanish}[way]()
+            end(peer, way)
             seen.append(peer.connection.status)
             for _ in range(2):
                 peer.settle()
@@ -234,6 +234,19 @@ class ConnectionContract(ConnectionTrafficContract, name="connection", requireme
         trial.equal(_facts(connection), before, "the facts after the end")
 
 
+WAYS = ("we close", "the peer closes", "the peer vanishes")
+
+
+def end(peer: Peer, way: str) -> None:
+    """End a connection in one of three ways."""
+    if way == "we close":
+        peer.connection.close()
+    elif way == "the peer closes":
+        peer.send_close()
+    else:
+        peer.vanish()
+
+
 class _Fault(Exception):
     """Raised by a handler."""
 
@@ -252,4 +265,4 @@ def _facts(connection: Connection) -> tuple[object, ...]:
 
 SUITES = (ConnectionContract,)
 
-__all__ = ["SUITES", "ConnectionContract"]
+__all__ = ["SUITES", "WAYS", "ConnectionContract", "end"]
