@@ -14,7 +14,7 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -120,9 +120,18 @@ class Session:
             entry = Entry(wanted, Outcome.UNTESTED, notes=(f"nothing checks the absence of {capability}",))
         else:
             entry = self._checked(wanted, check, factory, Outcome.UNSUPPORTED)
+            if entry.outcome is Outcome.FAIL and self._works(capability, factory):
+                text = f"{capability} works, although it is not declared"
+                entry = replace(entry, outcome=Outcome.WARN, finding=Finding(text, got="it works", wanted="declared"))
         self._refused[capability] = entry
         self._entries[wanted.id] = entry
         return entry
+
+    def _works(self, capability: str, factory: Factory) -> bool:
+        """Return whether what is not declared, and does not refuse, does all that is asked of it."""
+        asked = [each for each in self._suite.requirements if each.capability == capability]
+        entries = (self._checked(each, self._suite.checks[each.id], factory) for each in asked)
+        return all(entry.outcome in (Outcome.PASS, Outcome.WARN) for entry in entries)
 
     def _trial(self, id: str) -> Trial:
         options = self.options
