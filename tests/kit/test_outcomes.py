@@ -1,4 +1,4 @@
-"""The engine: outcomes, blame, what can't be fooled and what can't hang."""
+"""Outcomes: what an implementation comes to, whose fault it is, and what can neither be fooled nor hang."""
 
 from __future__ import annotations
 
