@@ -91,7 +91,8 @@ class TransportContract(
     def sizes_arrive(self, trial: Trial) -> None:
         pair = self.pair(trial)
         for size_bytes in SIZES:
-            pair.transfer(pair.near, content(size_bytes, trial.rng))
+            largest = size_bytes == SIZES[-1]  # has to pass even where a byte takes its time
+            pair.transfer(pair.near, content(size_bytes if largest else pair.affordable(size_bytes), trial.rng))
             pair.transfer(pair.far, content(pair.affordable(size_bytes), trial.rng))
         pair.nothing_more(pair.near)
         pair.nothing_more(pair.far)

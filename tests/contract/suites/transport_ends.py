@@ -61,7 +61,7 @@ class EndsContract(TransportBase, name="transport-ends", requirements=()):
     @requirement("TRN-33")
     def receiving_goes_on(self, trial: Trial) -> None:
         pair = self.ended(trial)
-        for size_bytes in (1, 65537):
+        for size_bytes in (1, 10_000):
             pair.transfer(pair.far, content(size_bytes, trial.rng))
         pair.far.shutdown()
         pair.until_end(pair.near)

@@ -28,13 +28,13 @@ LEAST_SECONDS: Final = 0.0005
 """What a wait that ended at once is counted as, so that a handle that is always ready can't keep us for ever."""
 
 ROOM_BYTES: Final = 65536
-FILL_BYTES: Final = 16 * 1024 * 1024
+FILL_BYTES: Final = 8 * 1024 * 1024
 """What is offered to a system that takes everything, before that is believed."""
 
 SLOW_BYTES: Final = 16
 """A pair that moves no more than this at a time is slow: it gets less to move, so that its checks end."""
 
-SLOW_MOST_BYTES: Final = 10_000
+SLOW_MOST_BYTES: Final = 5_000
 
 
 class Pair:
