@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import weakref
 from collections.abc import Callable, Sequence
 
 from ...api.errors import ConnectionLost, TransportClosed
@@ -205,11 +206,12 @@ class KeepsPending(Correct):
 
 
 class Detaches(Duplicates):
+    def __init__(self, stream: socket.socket) -> None:
+        super().__init__(stream)
+        weakref.finalize(self, stream.close)  # before the socket itself goes, and complains
+
     def close(self) -> None:
         self.copy.close()
-
-    def __del__(self) -> None:
-        self.stream.close()
 
 
 breaks("SOK-01", "hands out a copy of its socket", HandsOutCopy)
