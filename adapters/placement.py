@@ -35,7 +35,8 @@ from ..internal.faults import ErrorHook
 from ..internal.late_executor import LateExecutor
 from ..internal.memory_policy import MemoryPolicy
 from ..internal.syscalls import NumaCalls
-from ..internal.topology import SysTopology, allowed_cpus, count_cpus
+from ..internal.topology import allowed_cpus, count_cpus
+from ..internal.windows_topology import system_topology
 from ..pool.buffer_pool import SlabBufferPool
 from ..pool.node_pools import nodes_with_memory
 from ..pool.slab import HugePages, MapMemory, PageSource, map_anonymous
@@ -45,7 +46,7 @@ from ..pool.slab import HugePages, MapMemory, PageSource, map_anonymous
 class Machine:
     """What placement asks and tells: this machine, or one that does not exist."""
 
-    topology: Callable[[], Topology] = SysTopology
+    topology: Callable[[], Topology] = system_topology
     """Reads the machine; called once, when a place is first named."""
     masks: CpuMasks | None = SYSTEM_CPU_MASKS
     """Pins threads; ``None``: a system that can't."""

@@ -13,7 +13,7 @@ from typing import TypedDict
 from ..api.registry import TransportRegistry
 from ..api.topology import NodeInfo, Topology
 from ..control.probes import platform_probe
-from ..internal.topology import SysTopology
+from ..internal.windows_topology import system_topology
 from ..transport.registry import default_registry
 from .accelerate import bulk_xor
 
@@ -67,7 +67,7 @@ class Seen(TypedDict):
 def run(*, as_json: bool, topology: Topology | None = None, registry: TransportRegistry | None = None) -> int:
     """Print the machine and return 0. ``topology`` and ``registry`` replace this machine's own."""
     seen = look(
-        SysTopology() if topology is None else topology, default_registry() if registry is None else registry
+        system_topology() if topology is None else topology, default_registry() if registry is None else registry
     )
     print(json.dumps(seen, indent=2) if as_json else render(seen))
     return 0

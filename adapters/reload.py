@@ -57,7 +57,9 @@ class ConfigFollower:
             changes = {name: value for name, value in values_of(config).items() if value != before[name]}
             self._server.control.set_config(**changes)
         except HioloadError as error:
-            self._server.report(error, self.reload)
+            # Its message says file, line and key. A trace of how we came to read the file would bury that in a log.
+            error.__cause__ = None
+            self._server.report(error.with_traceback(None), self.reload)
             return False
         self._last = config
         return True

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from ..api.registry import TransportRegistry
 from ..control.probes import platform_probe
-from ..internal.topology import SysTopology
+from ..internal.windows_topology import system_topology
 from .hub import Hub
 from .observation import connection_states, observe_connections, observe_executor, observe_pool, observe_reactor
 from .probe import look
@@ -25,7 +25,7 @@ def show_inside(app: Server, hub: Hub, registry: TransportRegistry) -> None:
     """Register the probes and the numbers of a server that has started."""
     add, pool = app.probes.register_probe, app.pool
     add("platform", platform_probe)
-    add("machine", lambda: look(SysTopology(), registry))
+    add("machine", lambda: look(system_topology(), registry))
     add("config", lambda: MappingProxyType({"values": app.config, **app.control.stats()}))
     add("connections", lambda: connection_states(hub))
     add("sessions", lambda: MappingProxyType({"alive": len(app.sessions), "store": type(app.sessions).__name__}))

@@ -20,6 +20,7 @@ from .task import WorkerTask
 from .timers import Timer, TimerScheduler
 from .topology import SysTopology
 from .wakeup import Wakeup
+from .windows_topology import WindowsTopology, system_topology
 
 __all__ = [
     "NOT_TOUCHED",
@@ -47,6 +48,7 @@ __all__ = [
     "TimerScheduler",
     "Wait",
     "Wakeup",
+    "WindowsTopology",
     "WorkerExecutor",
     "WorkerTask",
     "available_pollers",
@@ -57,4 +59,5 @@ __all__ = [
     "parse_cpu_list",
     "sleep",
     "system_numa_calls",
+    "system_topology",
 ]

@@ -20,7 +20,7 @@ from ..api.types import NodeId
 from ..internal.current_node import CurrentNode
 from ..internal.memory_policy import MemoryPolicy
 from ..internal.syscalls import NumaCalls, system_numa_calls
-from ..internal.topology import SysTopology
+from ..internal.windows_topology import system_topology
 from .buffer_pool import DEFAULT_SLAB_BYTES, SlabBufferPool
 from .manager import NodeBufferPools
 from .slab import HugePages, MapMemory, PageSource, map_anonymous
@@ -50,7 +50,7 @@ def node_pools(
     Raises ``NotFound`` when ``nodes`` names one that is absent, has no memory or is not allowed, and
     ``InvalidArgument`` for a value out of range or no node at all.
     """
-    machine = SysTopology() if topology is None else topology
+    machine = system_topology() if topology is None else topology
     kernel = system_numa_calls() if calls is None else calls
     policy = MemoryPolicy(kernel, strict=strict)
     possible = nodes_with_memory(machine, policy)
