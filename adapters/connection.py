@@ -112,7 +112,7 @@ class WebSocketConnection(Inbound):
                 queued_bytes = self._queued_bytes + data.size_bytes + 4
                 if queued_bytes <= self._settings.send_limit_bytes:
                     self._queued_bytes = queued_bytes
-                    hub.in_place = True
+                    hub.in_place_bytes += 2
                     out = self._out
                     out.append(MEDIUM_HEADER(FIN | data.kind, 126, data.size_bytes))
                     out.append(memory)

@@ -134,7 +134,7 @@ class Hub:
         "connections",
         "current",
         "express",
-        "in_place",
+        "in_place_bytes",
         "mask_key",
         "now_ns",
         "on_error",
@@ -175,8 +175,9 @@ class Hub:
         # nothing of it is pending, and its batch holds headers and payloads of replies, in turn, and nothing
         # else.
         self.express: Wire | None = None
-        # Whether the batch of an express turn refers to the read memory, so that it leaves when its turn ends.
-        self.in_place = False
+        # How many bytes more than two each have the headers in the batch of an express turn. Not 0: it refers to the
+        # read memory, and leaves when the turn of its connection ends.
+        self.in_place_bytes = 0
         self.owner_id: int | None = None
         self.runner = Runner(reactor.scheduler, reactor.post, executor)
         self._dirty: list[Wire] = []
@@ -204,7 +205,7 @@ class Hub:
     def send_soon(self, wire: Wire) -> None:
         """As ``send_at_turn_end``, or earlier: when ``MOST_WAITING`` wait already."""
         dirty = self._dirty
-        if 0 < len(dirty) < MOST_WAITING:
+        if dirty and len(dirty) < MOST_WAITING:
             dirty.append(wire)
         else:
             self._flush_dirty()

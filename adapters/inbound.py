@@ -85,23 +85,21 @@ class Inbound(Conversing):
                     self._handler(self, message)
                 except Exception as error:
                     self.application_failed(error, self._handler)
-                message.expire()
+                if message.tokens is None:
+                    message.memory = None  # ``expire`` for a message that nobody retains, and that has no buffer
+                else:
+                    message.expire()
             # If there is more to read, the poller will say so.
             if hub.express is self:
                 if self._out:
-                    self._count_replies()
-                    if hub.in_place:
-                        self.flush()
-                    else:
-                        self._dirty = True
-                        hub.send_soon(self)
+                    self._send_replies(hub)
             else:
                 # What is queued may refer to the slab, or be lent: it leaves before either changes.
                 self._lent = False
                 self.flush()
         finally:
             hub.current = hub.express = None
-            hub.in_place = False
+            hub.in_place_bytes = 0
 
     def _read(self) -> bool:
         if self._ending:

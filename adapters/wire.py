@@ -142,16 +142,29 @@ class Wire(Timed):
         hub = self._hub
         hub.express = None
         hub.current = self
-        self._count_replies()
+        self._count_replies(hub)
 
-    def _count_replies(self) -> None:
+    def _count_replies(self, hub: Hub) -> None:
         """Count the replies of an express turn, which are all that is in the batch."""
-        hub, out = self._hub, self._out
-        count = len(out) >> 1
+        count = len(self._out) >> 1
         traffic = hub.traffic
         traffic.messages_sent.count += count
-        headers_bytes = sum(map(len, out[::2])) if hub.in_place else 2 * count
-        traffic.bytes_sent.count += self._queued_bytes - headers_bytes
+        # Headers have two bytes, those of messages in the read memory four.
+        traffic.bytes_sent.count += self._queued_bytes - 2 * count - hub.in_place_bytes
+        hub.in_place_bytes = 0
+
+    def _send_replies(self, hub: Hub) -> None:
+        """End an express turn with replies: what has bytes of its own may wait for other connections."""
+        if hub.in_place_bytes:
+            self._count_replies(hub)
+            self.flush()
+            return
+        count = len(self._out) >> 1  # as ``_count_replies``
+        traffic = hub.traffic
+        traffic.messages_sent.count += count
+        traffic.bytes_sent.count += self._queued_bytes - 2 * count
+        self._dirty = True
+        hub.send_soon(self)
 
     def _queue(self, parts: Sequence[Sendable]) -> None:
         """Append parts to the batch, and see to it that the batch is sent: at the end of this connection's

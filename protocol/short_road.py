@@ -71,9 +71,9 @@ class ShortRoad:
         """
         if self._expects_mask:
             length = count_bytes - 6
-            if length > SHORT_BYTES:
+            if length > self._short_limit_bytes:
                 return self._receive_one_medium(data, count_bytes)
-            if not 0 <= length <= self._short_limit_bytes or not self._between:
+            if length < 0 or not self._between:
                 return None
             first, second, key, payload = MASKED_FRAME[length](data)
             kind = _WHOLE_KIND[first]
@@ -84,10 +84,10 @@ class ShortRoad:
             )
         else:
             length = count_bytes - 2
-            if length > SHORT_BYTES:
+            if length > self._short_limit_bytes:
                 return self._receive_one_medium(data, count_bytes)
             kind = _WHOLE_KIND[data[0]]
-            if not kind or data[1] != length or not length <= self._short_limit_bytes or not self._between:
+            if not kind or data[1] != length or not self._between:
                 return None
             payload = data[2:count_bytes].tobytes()
         if kind == TEXT and not (payload.isascii() or is_utf8(payload)):
