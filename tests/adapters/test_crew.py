@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from hioload_ws import ServerConfig, connect
+from hioload_ws.adapters import crew as crew_module
 from hioload_ws.adapters.crew import SharedListener, worker_kind
 from hioload_ws.api import (
     ConnectionLost,
@@ -200,6 +201,9 @@ def test_threads_serve_with_parts_of_their_own_and_share_the_application() -> No
             app.control.set_config(max_connections=55)
             first.send("limit")
             assert first.receive(PATIENCE_S) == "55"
+        posted = threading.Event()
+        assert app.post(posted.set)  # to the supervisor, from a thread that is no worker's
+        assert posted.wait(PATIENCE_S)
         created.add(3)
         whos = set()
         for _ in range(40):
@@ -358,3 +362,35 @@ def test_a_shared_listener_stays_open() -> None:
     app.shutdown()
 
 
+
+
+@needs_fork
+def test_a_worker_that_does_not_end_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(crew_module, "_MARGIN_NS", 10_000_000)
+    with turned() as server:
+        stubborn = min(server.pids())
+        os.kill(stubborn, signal.SIGSTOP)
+        server.crew.stop(0)
+        server.until(lambda: not server.app.workers)
+        assert not server.crew.supervisor.drained
+        assert server.lost == []
+        with pytest.raises(ProcessLookupError):
+            os.kill(stubborn, 0)
+
+
+def test_work_for_a_supervisor_with_a_full_inbox_waits_for_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    app = make_app("thread", inbox_capacity=1)
+    app.start()
+    crew = app._crew
+    assert crew is not None
+    done: list[int] = []
+
+    def wait(timeout_s: float) -> bool:
+        crew.reactor.run_once(0)  # meanwhile the supervisor makes a turn
+        return False
+
+    monkeypatch.setattr(crew._ended, "wait", wait)
+    crew.tell(lambda: done.append(1))
+    crew.tell(lambda: done.append(2))
+    assert done == [1]
+    app.shutdown()

@@ -10,6 +10,7 @@ import struct
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -180,3 +181,36 @@ def test_no_worker_outlives_its_supervisor() -> None:
                 connect(url).close()
             except ConnectionLost:
                 break  # refused: the last one that listened has gone
+
+
+@needs_fork
+def test_a_changed_file_reaches_the_workers_on_a_hangup_and_a_wrong_one_does_not(tmp_path: Path) -> None:
+    file = tmp_path / "settings.toml"
+    file.write_text("max_message_bytes = 100000\n")
+    with command("echo", "--port", "0", "--workers", "2", "--config", str(file)) as process:
+        url = next_line(process).removeprefix("listening on ")
+
+        def longest_accepted() -> set[bool]:
+            """Ask over many connections whether ten bytes are accepted."""
+            answers = set()
+            for _ in range(16):
+                with connect(url) as connection:
+                    connection.send(b"0123456789")
+                    try:
+                        answers.add(connection.receive(PATIENCE_S) == b"0123456789")
+                    except TransportClosed:
+                        answers.add(False)
+            return answers
+
+        assert longest_accepted() == {True}
+        file.write_text("max_message_bytes = -1\n")
+        process.send_signal(signal.SIGHUP)
+        assert process.stderr is not None
+        while "max_message_bytes" not in process.stderr.readline():
+            pass  # the lines of a traceback
+        file.write_text("max_message_bytes = 5\n")
+        process.send_signal(signal.SIGHUP)
+        while longest_accepted() != {False}:
+            pass  # until both have it
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(PATIENCE_S) == 0
