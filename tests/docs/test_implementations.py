@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 ROOMS = ("internal", "pool", "protocol", "transport", "session", "control", "adapters")
 BEGIN, END = "<!-- implementations: kept by tests/docs/test_implementations.py -->\n", "<!-- /implementations -->"
 SPECIAL = {"__len__", "__iter__", "__enter__", "__exit__", "__contains__", "__call__"}
-FUNCTIONS = {"Handler": "any function of a connection and a message"}
+FUNCTIONS = {"Handler": "yours: any function, or coroutine function, of a connection and a message"}
 """Interfaces that users implement with a plain function; nothing of ours has to."""
 
 

@@ -11,13 +11,11 @@ from __future__ import annotations
 import ctypes
 import fcntl
 import gc
-import json
 import os
 import re
 import signal
 import socket
 import struct
-import subprocess
 import sys
 import time
 import traceback
@@ -27,13 +25,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-LIBRARY: Final = "/opt/library"
-sys.path.insert(0, LIBRARY)
+sys.path.insert(0, "/opt/library")
 
-from hioload_ws import connect
 from hioload_ws.api.affinity import Scope
 from hioload_ws.api.errors import InvalidArgument, NotFound
-from hioload_ws.api.types import CpuId, NodeId
+from hioload_ws.api.types import NodeId
 from hioload_ws.internal import (
     NOT_TOUCHED,
     CurrentNode,
@@ -41,22 +37,27 @@ from hioload_ws.internal import (
     NodeExecutors,
     SystemAffinity,
     SysTopology,
-    parse_cpu_list,
     system_numa_calls,
 )
 from hioload_ws.internal.syscalls import MPOL_BIND
 from hioload_ws.pool import SlabBufferPool, node_pools
 from hioload_ws.pool.slab import MAP_HUGE_2M, map_anonymous
-
-ABSENT: Final = NodeId(9)
-SIZES: Final = (4096, 65536, 1 << 20, 3 << 20)
-PAGE: Final = 4096
-
-MACHINE: Final = json.loads(Path("/machine.json").read_text())
-NODES: Final = [NodeId(number) for number in range(len(MACHINE["nodes"]))]
-CPUS: Final = {node: tuple(map(CpuId, MACHINE["nodes"][node]["cpus"])) for node in NODES}
-WITH_MEMORY: Final = [node for node in NODES if MACHINE["nodes"][node]["memory_mib"]]
-WITH_CPUS: Final = [node for node in NODES if CPUS[node]]
+from tests.numa.guest_machine import (
+    ABSENT,
+    CPUS,
+    MACHINE,
+    NODES,
+    PAGE,
+    SIZES,
+    WITH_CPUS,
+    WITH_MEMORY,
+    expect,
+    pages_of,
+)
+from tests.numa.guest_servers import (
+    a_server_with_a_node_pins_itself_binds_its_buffers_and_moves,
+    the_echo_server_runs_pinned_on_each_node,
+)
 
 
 def prepare_system() -> None:
@@ -68,16 +69,6 @@ def prepare_system() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as anything:
         up_and_running = 0x1 | 0x40
         fcntl.ioctl(anything, 0x8914, struct.pack("16sH14x", b"lo", up_and_running))  # SIOCSIFFLAGS
-
-
-def expect(seen: object, wanted: object, what: str) -> None:
-    """Raise when what was seen is not what was wanted."""
-    if seen != wanted:
-        raise AssertionError(f"{what}: {seen!r} instead of {wanted!r}")
-
-
-def pages_of(policy: MemoryPolicy, memory: memoryview) -> dict[NodeId, int]:
-    return dict(policy.pages_by_node(memory))
 
 
 def topology_is_the_machine_that_qemu_made() -> str:
@@ -302,56 +293,6 @@ def a_cpuset_is_honoured() -> str:
     return f"CPU {cpu} and node {node}: usable CPUs and pools are those, 16 pages there"
 
 
-def the_echo_server_runs_pinned_on_each_node() -> str:
-    topology, policy, seen = SysTopology(), MemoryPolicy(strict=False), {}
-    for node in WITH_CPUS:
-        near = next(other for other in topology.nearest(node) if other in WITH_MEMORY)
-        with SystemAffinity(Scope.THREAD, topology) as affinity, policy.thread_on(near) as bound:
-            affinity.pin_node(node)
-            # Mask and memory policy are inherited: the server is born on its node.
-            server = subprocess.Popen(
-                [sys.executable, "-m", "hioload_ws", "echo", "--port", "0"],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                env={"PYTHONPATH": LIBRARY},
-            )
-        expect(bound, True, "thread policy")
-        with server:
-            try:
-                _talk(server)
-                seen[int(node)] = _anonymous_pages(server.pid)
-                status = Path(f"/proc/{server.pid}/status").read_text()
-                listed = status.partition("Cpus_allowed_list:")[2].split()[0]
-                expect(parse_cpu_list(listed), CPUS[node], "Cpus_allowed_list of the server")
-            finally:
-                server.send_signal(signal.SIGTERM)
-        expect(server.returncode, 0, "exit code of the server")
-        if seen[int(node)].get(int(near), 0) < 0.9 * sum(seen[int(node)].values()):
-            raise AssertionError(f"the memory of the server on node {node} lies elsewhere: {seen}")
-    return f"50 messages each; pages of anonymous memory by node {seen}"
-
-
-def _talk(server: subprocess.Popen[bytes]) -> None:
-    """Exchange 50 messages with a server that has just been started."""
-    assert server.stdout is not None
-    line = server.stdout.readline().decode()
-    url = re.search(r"ws://\S+", line)
-    assert url is not None, line
-    with connect(url[0]) as client:
-        for number in range(50):
-            client.send(f"{number}" * 100)
-            expect(client.receive(timeout_s=30), f"{number}" * 100, "echo")
-
-
-def _anonymous_pages(process: int) -> dict[int, int]:
-    """Return how many pages of a process's own memory lie on which node: /proc/PID/numa_maps."""
-    found = Counter[int]()
-    for line in Path(f"/proc/{process}/numa_maps").read_text().splitlines():
-        if "anon=" in line:
-            found.update({int(node): int(pages) for node, pages in re.findall(r" N(\d+)=(\d+)", line)})
-    return dict(found)
-
-
 CHECKS: Final[tuple[Callable[[], str], ...]] = (
     topology_is_the_machine_that_qemu_made,
     getcpu_and_current_node_agree_on_every_cpu,
@@ -363,6 +304,7 @@ CHECKS: Final[tuple[Callable[[], str], ...]] = (
     nodes_that_lack_cpus_or_memory_work,
     executors_run_on_their_node_also_after_a_resize,
     the_echo_server_runs_pinned_on_each_node,
+    a_server_with_a_node_pins_itself_binds_its_buffers_and_moves,
     a_cpuset_is_honoured,
 )
 CHECKS_OF_HUGE_PAGES: Final = (

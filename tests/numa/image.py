@@ -6,18 +6,21 @@ one header per file, and nothing is compressed, since an emulated CPU would take
 read. ``/init`` is a Python script: no shell, no busybox, nothing to install.
 
 The interpreter is the one that runs this, copied to the same paths with the libraries that ldd(1) names; its
-compiled modules go with it and keep their times, so that the guest does not compile.
+compiled modules go with it and keep their times, so that the guest does not compile. This library's modules are
+compiled here, for a fresh clone has none.
 """
 
 from __future__ import annotations
 
 import importlib.util
 import os
+import py_compile
 import re
 import stat
 import subprocess
 import sys
 import sysconfig
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -80,6 +83,8 @@ def write_image(target: Path, script: Path, machine: str) -> None:
         files = {interpreter: interpreter, **dict(_standard_library()), **dict(_library())}
         for source, path in files.items():
             archive.add_file(source, path)
+            if LIBRARY in path.parents:
+                archive.add(path.parent / "__pycache__" / _compiled_name(path), _compiled(source, path), 0o100644)
         for linked in _linked(interpreter, *(source for source in files if source.suffix == ".so")):
             archive.add_file(linked)
         archive.end()
@@ -99,10 +104,12 @@ def _standard_library() -> Iterator[tuple[Path, Path]]:
 
 
 def _library() -> Iterator[tuple[Path, Path]]:
-    """Yield the files of this library and of its only dependency."""
+    """Yield the files of this library, of its only dependency, and of what the script imports beside them."""
+    for helper in sorted(Path(__file__).parent.glob("guest_*.py")):
+        yield helper, LIBRARY / "tests" / "numa" / helper.name
     package = REPOSITORY / "src" / "hioload_ws"
     for source in _walk(package):
-        if source.suffix == ".py" or _compiled_for_us(source):
+        if source.suffix == ".py":
             yield source, LIBRARY / "hioload_ws" / source.relative_to(package)
     found = importlib.util.find_spec("typing_extensions")
     if found is not None and found.origin is not None:
@@ -120,6 +127,19 @@ def _walk(root: Path) -> Iterator[Path]:
 
 def _compiled_for_us(path: Path) -> bool:
     return path.name.endswith(f".{sys.implementation.cache_tag}.pyc")
+
+
+def _compiled_name(path: Path) -> str:
+    return f"{path.stem}.{sys.implementation.cache_tag}.pyc"
+
+
+def _compiled(source: Path, path: Path) -> bytes:
+    """Return a module of this library compiled, in the form that is believed whatever the times of the files."""
+    with tempfile.TemporaryDirectory() as folder:
+        made = Path(folder, "module.pyc")
+        mode = py_compile.PycInvalidationMode.UNCHECKED_HASH
+        py_compile.compile(str(source), str(made), str(path), doraise=True, invalidation_mode=mode)
+        return made.read_bytes()
 
 
 def _linked(*programs: Path) -> list[Path]:
