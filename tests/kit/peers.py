@@ -34,7 +34,7 @@ from hioload_ws.api import (
     UnixAddress,
 )
 from hioload_ws.adapters.connection import WebSocketConnection
-from hioload_ws.api.handler import Handler
+from hioload_ws.api.handler import AnyHandler
 from hioload_ws.fake import SimNetwork, fake_codec
 from hioload_ws.protocol.message import WireMessage
 from hioload_ws.transport import UnixProvider
@@ -171,7 +171,7 @@ class WirePeer:
                 self.messages.append(event.text if event.kind == TEXT else event.copy())
 
 
-def server_peer(handler: Handler, *, send_limit_bytes: int) -> WirePeer:
+def server_peer(handler: AnyHandler, *, send_limit_bytes: int) -> WirePeer:
     """Return the peer of a server's connection on the simulated network."""
     world = Simulated()
     network = world.network
@@ -183,7 +183,7 @@ def server_peer(handler: Handler, *, send_limit_bytes: int) -> WirePeer:
     return _knock(world, transport, opened)
 
 
-def unix_server_peer(handler: Handler, *, send_limit_bytes: int) -> WirePeer:
+def unix_server_peer(handler: AnyHandler, *, send_limit_bytes: int) -> WirePeer:
     """Return the peer of a server's connection on a Unix socket."""
     world = UnixSocket()
     app = Server(unix=world.address.path, on_error=_ignore, **_limits(send_limit_bytes))
@@ -203,7 +203,7 @@ def unix_server_peer(handler: Handler, *, send_limit_bytes: int) -> WirePeer:
     return _knock(world, transport, opened)
 
 
-def client_peer(handler: Handler, *, send_limit_bytes: int) -> WirePeer:
+def client_peer(handler: AnyHandler, *, send_limit_bytes: int) -> WirePeer:
     """Return the peer of a client's connection on the simulated network."""
     world = Simulated()
     network = world.network
@@ -221,7 +221,7 @@ def client_peer(handler: Handler, *, send_limit_bytes: int) -> WirePeer:
     return _answer(world, transport, opened)
 
 
-def unix_client_peer(handler: Handler, *, send_limit_bytes: int) -> WirePeer:
+def unix_client_peer(handler: AnyHandler, *, send_limit_bytes: int) -> WirePeer:
     """Return the peer of a client's connection on a Unix socket."""
     world = UnixSocket()
     listener = UnixProvider().listen(world.address, ListenOptions())
@@ -239,7 +239,7 @@ def unix_client_peer(handler: Handler, *, send_limit_bytes: int) -> WirePeer:
     return _answer(world, transport, opened)
 
 
-def _routed(app: Server, handler: Handler) -> list[WebSocketConnection]:
+def _routed(app: Server, handler: AnyHandler) -> list[WebSocketConnection]:
     """Give a server its handler; return where its connections are noted."""
     opened: list[WebSocketConnection] = []
     app.route("/rooms/:room")(handler)
@@ -247,7 +247,7 @@ def _routed(app: Server, handler: Handler) -> list[WebSocketConnection]:
     return opened
 
 
-def _listening(client: Client, handler: Handler) -> list[WebSocketConnection]:
+def _listening(client: Client, handler: AnyHandler) -> list[WebSocketConnection]:
     """Give a client its handler; return where its connection is noted."""
     opened: list[WebSocketConnection] = []
     client.on_message(handler)

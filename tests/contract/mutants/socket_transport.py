@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import weakref
 from collections.abc import Callable, Sequence
 
 from ...api.errors import ConnectionLost, TransportClosed
@@ -205,15 +204,6 @@ class KeepsPending(Correct):
         return answer
 
 
-class Detaches(Duplicates):
-    def __init__(self, stream: socket.socket) -> None:
-        super().__init__(stream)
-        weakref.finalize(self, stream.close)  # before the socket itself goes, and complains
-
-    def close(self) -> None:
-        self.copy.close()
-
-
 breaks("SOK-01", "hands out a copy of its socket", HandsOutCopy)
 breaks("SOK-01", "makes the socket block", Blocks)
 breaks("SOK-02", "holds back what is short", HoldsBack)
@@ -223,7 +213,26 @@ breaks("SOK-05", "forgets the end of the stream now and then", EndsOnce)
 breaks("SOK-06", "goes on when it is lost", ForgetsLoss)
 breaks("SOK-06", "answers with the system's error", TellsSystem)
 breaks("SOK-07", "keeps what is pending when it is lost", KeepsPending)
-breaks("SOK-08", "leaves the socket open", Detaches)
+
+
+class LeavesOpen(Correct):
+    """Closes its socket only when the other end is closed, so that nothing is left behind."""
+
+    far: Correct | None = None
+
+    def close(self) -> None:
+        if self.far is None or self.far.stream.fileno() < 0:
+            super().close()
+
+
+@GALLERY.mutant("SOK-08", "leaves the socket open for as long as the other end is")
+def leaves_open() -> tuple[Correct, Correct]:
+    near, far = socket.socketpair()
+    ends = LeavesOpen(near), Correct(far)
+    ends[0].far = ends[1]
+    return ends
+
+
 
 GALLERY.oddball("joins all that waits, each time")(both(Correct))
 

@@ -1,6 +1,7 @@
 """The contract of ``Connection``: what a handler holds in its hand.
 
-Messages and pings are in ``connection_traffic.py``; here is how it ends, and what stays after that.
+Messages and pings are in ``connection_traffic.py``, coroutines in ``connection_coroutines.py``; here is how it ends,
+and what stays after that.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from ...api.transport import Features
 from ..peer import Data, Peer, deliver, send
 from ..requirement import must, requirement
 from ..trial import Trial
-from .connection_traffic import ConnectionTrafficContract
+from .connection_coroutines import ConnectionCoroutinesContract
 
 CONNECTION = (
     must(
@@ -55,7 +56,7 @@ CONNECTION = (
 )
 
 
-class ConnectionContract(ConnectionTrafficContract, name="connection", requirements=CONNECTION):
+class ConnectionContract(ConnectionCoroutinesContract, name="connection", requirements=CONNECTION):
     """What every connection owes; override ``make``."""
 
     @requirement("CON-15")

@@ -10,7 +10,7 @@ from functools import partial
 
 from ...api.connection import Connection
 from ...api.errors import InvalidArgument, ResourceExhausted, UseAfterRelease
-from ...api.handler import Handler
+from ...api.handler import AnyHandler
 from ...api.message import BINARY, TEXT, Message
 from ...api.session import SessionStatus
 from ..hostile import HUGE_BYTES, SIZES, content, shapes
@@ -58,15 +58,16 @@ TRAFFIC = (
 class ConnectionTrafficContract(Contract, name="connection", requirements=TRAFFIC):
     """The part of ``ConnectionContract`` about messages and pings."""
 
-    def make(self, handler: Handler, *, send_limit_bytes: int) -> Peer:
-        """Return the peer of a new, open connection whose messages go to ``handler``.
+    def make(self, handler: AnyHandler, *, send_limit_bytes: int) -> Peer:
+        """Return the peer of a new, open connection whose messages go to ``handler``; raise ``NotSupported`` for a
+        coroutine function if there is no support for them.
 
-        ``send_limit_bytes``: how much the connection may have pending. What ``handler`` raises is its business,
-        and must not come out of the peer.
+        ``send_limit_bytes``: how much the connection may have pending; ``drain`` waits above half of it. What
+        ``handler`` raises is its business, and must not come out of the peer.
         """
         raise NotImplementedError
 
-    def open(self, trial: Trial, handler: Handler | None = None, limit_bytes: int = LIMIT_BYTES) -> Peer:
+    def open(self, trial: Trial, handler: AnyHandler | None = None, limit_bytes: int = LIMIT_BYTES) -> Peer:
         """Return the peer of a fresh connection."""
         return trial.make(self.make, handler or _ignore, send_limit_bytes=limit_bytes)
 
