@@ -24,7 +24,7 @@ from .report import Entry, Finding, Outcome, Report
 from .requirement import Level, Requirement, closure, version_of
 from .suite import Check, Contract
 from .trial import Broken, KitError, Trial
-from .watchdog import watch
+from .watchdog import crowd, watch
 
 DEFAULT_SEED: Final = 1
 DEFAULT_PATIENCE_SECONDS: Final = 0.75
@@ -136,7 +136,7 @@ class Session:
     def _trial(self, id: str) -> Trial:
         options = self.options
         seed = f"{options.seed}:{id}"
-        return Trial(seed, full=options.full, patience_seconds=options.patience_seconds)
+        return Trial(seed, full=options.full, patience_seconds=options.patience_seconds * crowd())
 
     def _checked(
         self, wanted: Requirement, check: Check, factory: Factory, good: Outcome = Outcome.PASS
@@ -185,7 +185,7 @@ class Session:
         watched = watch(
             whole,
             name=f"contract {id}",
-            patience_seconds=options.patience_seconds * 1.2,  # the trial's own waits must end first
+            patience_seconds=trial.patience_seconds * 1.2,  # the trial's own waits must end first
             limit_seconds=options.limit_seconds,
             sign_of_life=lambda: trial.sign_of_life,
             rescue=rescue,

@@ -6,7 +6,9 @@ patience says, or has taken too long in all. Then the stacks of all threads are 
 lives after that is a daemon thread and is left alone.
 
 Time is counted in ticks: a tick counts no more than its length, however long the machine took to come back
-from it. So a machine that is busy with other things, or was asleep, uses up nobody's patience.
+from it. So a machine that was asleep uses up nobody's patience. One that is busy with other things lets the check
+wait for its turn while this thread, which sleeps most of the time, gets its own at once: so patience grows with the
+number of those who wait for each CPU (``crowd``).
 
 It does not touch ``faulthandler.dump_traceback_later``: there is only one such timer in a process, and the
 user's test suite may need it.
@@ -15,6 +17,7 @@ user's test suite may need it.
 from __future__ import annotations
 
 import ctypes
+import os
 import sys
 import threading
 import time
@@ -28,6 +31,18 @@ RESCUE_SECONDS: Final = 0.3
 """How long a check that was given up may take to end."""
 
 MAX_FRAMES: Final = 12
+
+
+MAX_CROWD: Final = 10.0
+
+
+def crowd() -> float:
+    """Return how many want each CPU of this machine, 1 to ``MAX_CROWD``: its load, where the system tells it."""
+    try:
+        load = os.getloadavg()[0]
+    except (AttributeError, OSError):
+        return 1.0
+    return min(max(load / (os.cpu_count() or 1), 1.0), MAX_CROWD)
 
 
 class Abandoned(BaseException):
@@ -122,4 +137,4 @@ def _give_up(thread: threading.Thread, rescue: Callable[[], object]) -> None:
         thread.join(TICK_SECONDS)
 
 
-__all__ = ["Abandoned", "Watched", "stacks", "watch"]
+__all__ = ["Abandoned", "Watched", "crowd", "stacks", "watch"]

@@ -106,6 +106,14 @@ class TransportContract(
             pair.near.send([sent])
             pair.receive(pair.far, sent, room_bytes=room_bytes, watch=True)
             pair.nothing_more(pair.far)
+        pair = self.pair(trial)
+        pair.near.send([content(300, trial.rng)])
+        buffer = bytearray(7)  # which would grow, if one let it
+        while pair.far.recv_into(buffer) == WOULD_BLOCK:
+            if not pair.far.buffered:
+                pair.flush(pair.near)
+                pair.wait("nothing of 300 bytes arrived", pair.far)
+        trial.equal(len(buffer), 7, "the length of a bytearray that was received into")
 
     @requirement("TRN-06")
     def one_byte_at_a_time(self, trial: Trial) -> None:
