@@ -1,4 +1,4 @@
-"""Components that were broken without a look at the kit: real ones of ours, each with one mistake of the kind people make.
+"""Components that were broken without a look at the kit: real ones, each with one mistake that people make.
 
 The mutants that ship with the kit prove each requirement. These ask the question from the other side: is a mistake
 that somebody makes found at all, by whichever requirement, by a failure that is no time-out?
@@ -245,7 +245,10 @@ def loses_on_resize(*, worker_count: int, queue_capacity: int) -> Any:
 
 FRESH: list[tuple[type[Contract], Callable[..., object], str]] = [
     (TransportContract, pair_of(kind), kind.__name__)
-    for kind in (IgnoresLimit, LosesByte, Mutates, DiesAfterMuch, WritesAfterClose, FailsOnSecondClose, HangsAtSecondEnd)
+    for kind in (
+        *(IgnoresLimit, LosesByte, Mutates, DiesAfterMuch),
+        *(WritesAfterClose, FailsOnSecondClose, HangsAtSecondEnd),
+    )
 ]
 FRESH += [
     (BufferPoolContract, shrinks, "shrinks"),
