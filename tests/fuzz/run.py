@@ -85,14 +85,14 @@ def _parser() -> argparse.ArgumentParser:
 def _report(done: Sequence[Done], seconds: float) -> None:
     for name in dict.fromkeys(each.target for each in done):
         of_target = [each for each in done if each.target == name]
-        inputs, busy_s = sum(each.inputs for each in of_target), sum(each.seconds for each in of_target)
+        inputs, busy_s = sum(each.inputs for each in of_target), sum(each.cpu_seconds for each in of_target)
         print(
-            f"{name:13} {inputs:>9} inputs, {inputs / busy_s if busy_s else 0:>6.0f} per second and process, "
+            f"{name:13} {inputs:>9} inputs, {inputs / busy_s if busy_s else 0:>6.0f} per second of CPU, "
             f"{max(each.signatures for each in of_target)} signatures, "
             f"memory {max(each.growth_bytes for each in of_target) / 1024:+.0f} KiB"
         )
-    total = sum(each.inputs for each in done)
-    print(f"{total} inputs in {seconds:.1f} s: {total / seconds:.0f} per second, {len(done)} shares of work")
+    total, busy_s = sum(each.inputs for each in done), sum(each.cpu_seconds for each in done)
+    print(f"{total} inputs in {seconds:.1f} s, {busy_s:.1f} s of CPU, {len(done)} shares of work")
 
 
 def _keep(done: Done, folder: Path) -> None:

@@ -1,0 +1,101 @@
+"""Selection: which tests ran a line, so that only those are asked about a change in it.
+
+A test that never comes to a line can't notice what is wrong there. So all tests of the room are run once, unchanged,
+with coverage noting for each line the tests that came by, and each test's time. Lines that run when a module is
+imported (constants, defaults of arguments) concern every test of the room.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+import coverage
+import pytest
+
+LEAST_CPU_S: Final = 6
+"""No test is given less: a mutant may make it slower without being wrong."""
+
+class Recorder:
+    """A pytest plugin: tells coverage which test is running, and measures how long it takes."""
+
+    def __init__(self, measuring: coverage.Coverage) -> None:
+        self._measuring = measuring
+        self.seconds: dict[str, float] = {}
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
+        self._measuring.switch_context(item.nodeid)
+        start = time.process_time()
+        try:
+            return (yield)
+        finally:
+            self.seconds[item.nodeid] = time.process_time() - start
+
+
+class Chooser:
+    """A pytest plugin: runs only some tests, the quickest first, and ends the process (SIGXCPU, setrlimit(2)) when one
+    takes far more CPU time than it took unchanged."""
+
+    def __init__(self, wanted: Mapping[str, float]) -> None:
+        self._wanted = wanted
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        items[:] = sorted(
+            (item for item in items if item.nodeid in self._wanted), key=lambda item: self._wanted[item.nodeid]
+        )
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
+        limit_s = round(time.process_time() + LEAST_CPU_S + 4 * self._wanted[item.nodeid])
+        resource.setrlimit(resource.RLIMIT_CPU, (limit_s, resource.RLIM_INFINITY))
+        return (yield)
+
+
+class Selection:
+    """For each line the tests that ran it, and for each test its seconds of CPU."""
+
+    def __init__(self, tests_of: Mapping[tuple[str, int], Sequence[str]], seconds: Mapping[str, float]) -> None:
+        self._tests_of = tests_of
+        self._seconds = seconds
+
+    @property
+    def test_count(self) -> int:
+        """How many tests there are."""
+        return len(self._seconds)
+
+    def of(self, module: str, lines: range) -> dict[str, float]:
+        """Return the tests to ask about some lines of a module; all of them where only an import ran the lines."""
+        found = {test for line in lines for test in self._tests_of.get((module, line), ())}
+        return {test: self._seconds[test] for test in found} if found else dict(self._seconds)
+
+
+def record(options: Sequence[str], files: Sequence[str], folder: Path) -> Selection:
+    """Run the tests of ``files`` here, in this process, and return what they ran. Raises ``RuntimeError`` when one
+    fails: nothing could be learned from a broken room."""
+    measuring = coverage.Coverage(data_file=str(folder / "coverage"), branch=False, include=["*/protocol/*"])
+    recorder = Recorder(measuring)
+    measuring.start()
+    try:
+        code = pytest.main([*options, *files], plugins=[recorder])
+    finally:
+        measuring.stop()
+    if code:
+        raise RuntimeError(f"the tests fail without any change (pytest says {int(code)})")
+    data = measuring.get_data()
+    tests_of: dict[tuple[str, int], list[str]] = {}
+    for file in data.measured_files():
+        if os.path.basename(os.path.dirname(file)) != "protocol" or "tests" in Path(file).parts[-3:-1]:
+            continue
+        for line, tests in data.contexts_by_lineno(file).items():
+            named = [test for test in tests if test in recorder.seconds]
+            if named:
+                tests_of[(Path(file).stem, line)] = named
+    return Selection(tests_of, recorder.seconds)
+
+
+__all__ = ["Chooser", "Selection", "record"]
