@@ -62,6 +62,7 @@ def fill(parser: argparse.ArgumentParser) -> None:
 
     action = actions.add_parser("list", help="list the contracts, or the requirements of one")
     action.add_argument("suite", metavar="SUITE", nargs="?", help="name of a contract")
+    action.add_argument("--markdown", action="store_true", help="print all requirements as tables for a page")
     action.set_defaults(command=list_command)
 
     action = actions.add_parser("explain", help="tell all about one requirement, its check included")
@@ -195,7 +196,9 @@ def _check_version(text: str, suite: type[Contract]) -> None:
 
 def list_command(options: argparse.Namespace) -> int:
     """List the contracts, or the requirements of one."""
-    if options.suite is None:
+    if options.markdown:
+        print(explain.as_markdown(), end="")
+    elif options.suite is None:
         print(explain.overview())
     else:
         print(explain.requirements_of(find_suite(options.suite)))

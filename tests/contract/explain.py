@@ -41,6 +41,27 @@ def requirements_of(suite: type[Contract]) -> str:
     return "\n".join(lines)
 
 
+def as_markdown() -> str:
+    """Return the requirements of all contracts as tables, for a page. One that a contract has from another is in
+    that one's table only."""
+    lines = []
+    shown: set[str] = set()
+    suites = list(catalogue.suites().values())
+    # A contract that others extend comes first, so that its requirements stand with it.
+    for suite in sorted(suites, key=lambda each: (sum(base in suites for base in each.__mro__), each.name)):
+        own = [each for each in suite.requirements if each.id not in shown]
+        shown |= {each.id for each in own}
+        base = next((each.__name__ for each in suite.__mro__[1:] if each in suites), "")
+        extends = f", and all of `{base}`" if base else ""
+        lines += [f"## {suite.name}", "", f"`{suite.__name__}`{extends}.", ""]
+        lines += ["| Id | Level | Requirement | Since | If it declares | Builds on |", "|---|---|---|---|---|---|"]
+        for each in own:
+            cells = each.id, each.level, each.sentence, each.since, each.capability or "", ", ".join(each.depends)
+            lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+        lines.append("")
+    return "\n".join(lines)
+
+
 def requirement_in_full(suite: type[Contract], required: Requirement) -> str:
     """Return everything there is to know about one requirement, the code of its check included."""
     return "\n".join(_in_full(suite, required))
@@ -69,4 +90,4 @@ def _code(check: Check) -> Iterator[str]:
         yield f"    {line}"
 
 
-__all__ = ["overview", "requirement_in_full", "requirements_of"]
+__all__ = ["as_markdown", "overview", "requirement_in_full", "requirements_of"]

@@ -18,7 +18,7 @@ from .schedules import Body, Judge, Scene
 from .trial import Trial
 
 SWITCH_SECONDS: Final = 1e-6
-QUICK_ROUNDS: Final = 20
+QUICK_ROUNDS: Final = 5
 FULL_ROUNDS: Final = 2_000
 
 S = TypeVar("S")

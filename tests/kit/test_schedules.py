@@ -308,7 +308,7 @@ def test_real_threads_are_recorded_and_judged() -> None:
     trial = Trial("1")
     seen: list[int] = []
     race(trial, account_scene(locked=True), lambda calls: seen.append(len(calls)))
-    assert seen == [3] * 20
+    assert seen == [3] * 5
     with pytest.raises(Broken):
         race(trial, account_scene(locked=True), lambda calls: trial.fail("no"))
     assert any("total() -> 2" in step for step in trial.steps)
