@@ -204,7 +204,7 @@ class WebSocketConnection(Inbound):
         session.advance(_ACTIVE)
         session.on_done(self)
         self._hub.traffic.connections_opened.count += 1
-        self._file_keep_alive()
+        self._begin_keep_alive()
         try:
             self._host.opened(self)
         except Exception as error:

@@ -27,6 +27,7 @@ from ..api.session import SessionStatus
 from ..api.transport import END_OF_STREAM
 from ..protocol.codec import WebSocketCodec
 from ..protocol.common_codec import CommonCodec, SplitCodec
+from ..protocol.frames import CLOSE, FIN
 from ..protocol.message import WireMessage
 from ..protocol.receiver import DIRECT_BYTES
 from .conversing import Conversing
@@ -37,6 +38,7 @@ READ_BUDGET_BYTES = 256 * 1024
 
 _ACTIVE = SessionStatus.ACTIVE
 _CLOSED = SessionStatus.CLOSED
+_CLOSE_FIRST_BYTE = FIN | CLOSE
 
 
 class Inbound(Conversing):
@@ -55,7 +57,10 @@ class Inbound(Conversing):
         """Called by the reactor: the express road. ``Wire._on_ready`` with ``_read`` is the clear one."""
         bare = self._bare
         if bare is None or readiness != READABLE or (receiver := self.codec.receiver).left_bytes >= DIRECT_BYTES:
-            super()._on_ready(readiness)
+            if self._ending and readiness & READABLE and self._interest == READABLE:
+                self._discard_ready()  # nothing is to be flushed
+            else:
+                super()._on_ready(readiness)
             return
         hub = self._hub
         data = hub.slab
@@ -167,6 +172,8 @@ class Inbound(Conversing):
     def _take_many(self, data: memoryview, count_bytes: int) -> None:
         """Handle what was read and is not one message: runs of equal short ones as long as there are any, then the
         rest, whatever it is."""
+        if data[0] == _CLOSE_FIRST_BYTE and self._take_close(data, count_bytes):
+            return
         # The codec is asked for each time: a handler may have closed the connection, which then has its own.
         if self.codec.receiver.take_empty_pong(data, count_bytes):
             return
@@ -176,6 +183,17 @@ class Inbound(Conversing):
             self._deliver_run(kind, payloads)
         if position < count_bytes:
             self._receive(data[position:count_bytes])
+
+    def _take_close(self, data: memoryview, count_bytes: int) -> bool:
+        """Handle what was read if it is a plain close frame and nothing else; as ``_receive``, which takes longer."""
+        codec = self.codec
+        taken = codec.take_close(data, count_bytes) if isinstance(codec, CommonCodec) else None
+        if taken is None or self._status is not _ACTIVE:
+            return False
+        self._close_code, answer = taken
+        self._queue((answer,))
+        self._end()
+        return True
 
     def _receive(self, data: memoryview) -> None:
         """The long road: let the codec take all of ``data``, and handle what it completes."""

@@ -142,8 +142,9 @@ class Lifetime(Wire):
             self.hold_back(False)
             if self._session is not None:
                 self._session.advance(_CLOSING)
-            self._message_ns = self._hub.now_ns()
-            self._hub.wheel.file(self)
+            hub = self._hub
+            self._message_ns = hub.now_ns()
+            hub.wheel.file(self)
 
     def _end(self) -> None:
         """Both ends are done, or the peer may not go on: send what is queued, then wait for the hang-up."""
@@ -162,9 +163,17 @@ class Lifetime(Wire):
         count_bytes = self._transport.recv_into(self._hub.slab)
         if count_bytes == END_OF_STREAM:
             self._reading = False
+            self._finish_if_done()
         self._settle()
         self._finish_if_done()
         return count_bytes > 0
+
+    def _discard_ready(self) -> None:
+        """Ending, with nothing to send: called by the reactor."""
+        try:
+            self._discard()
+        except ConnectionLost as error:
+            self._lost(error)
 
     def _finish_if_done(self) -> None:
         if self._ending and not self._reading and not self._pending_bytes:
@@ -230,6 +239,14 @@ class Lifetime(Wire):
             self.finish(TimedOut("the peer did not answer a ping in time"))
             return
         self._file_keep_alive()
+
+    def _begin_keep_alive(self) -> None:
+        """The handshake is done. Its deadline is still filed, and is looked at early enough, unless a limit of the
+        next stretch is shorter."""
+        settings = self._settings
+        before_ns = settings.handshake_timeout_ns
+        if settings.ping_interval_ns < before_ns or 0 < settings.idle_timeout_ns < before_ns:
+            self._file_keep_alive()
 
     def _file_keep_alive(self) -> None:
         """Have ``_keep_alive`` called when it may have something to do, if it ever has."""

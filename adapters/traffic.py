@@ -7,7 +7,7 @@ somebody collects (gauges, the reactor's histograms) is in ``observation.py``.
 
 from __future__ import annotations
 
-from ..control.metrics import MetricsRegistry
+from ..control.metrics import MetricsRegistry, SimpleCounter
 
 _FIRST_FREE_CODE = 3000
 
@@ -16,6 +16,7 @@ class Traffic:
     """The counters of one reactor. Written by its thread (``counter.count += n``), read by any."""
 
     __slots__ = (
+        "_closes",
         "_metrics",
         "bytes_received",
         "bytes_sent",
@@ -31,6 +32,7 @@ class Traffic:
     def __init__(self, metrics: MetricsRegistry) -> None:
         """Make the counters, or find those that are there."""
         self._metrics = metrics
+        self._closes: dict[int, SimpleCounter] = {}
         counter = metrics.counter
         self.bytes_received = counter("hioload_received_bytes_total", "Payload of messages received.")
         self.bytes_sent = counter("hioload_sent_bytes_total", "Payload of messages sent.")
@@ -54,8 +56,16 @@ class Traffic:
         Codes of applications are counted by range: a peer chooses them, and a series each would be its choice.
         """
         self.connections_closed.count += 1
-        label = str(code) if code < _FIRST_FREE_CODE else f"{code // 1000}xxx"
-        self._metrics.counter("hioload_closes_total", "Open connections that ended, by code.", code=label).count += 1
+        if code >= _FIRST_FREE_CODE:
+            code -= code % 1000
+        counter = self._closes.get(code)
+        if counter is None:
+            label = str(code) if code < _FIRST_FREE_CODE else f"{code // 1000}xxx"
+            counter = self._metrics.counter(
+                "hioload_closes_total", "Open connections that ended, by code.", code=label
+            )
+            self._closes[code] = counter
+        counter.count += 1
 
 
 __all__ = ["Traffic"]

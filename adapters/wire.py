@@ -204,6 +204,10 @@ class Wire(Timed):
         if self._closed():
             return
         transport = self._transport
+        interest = transport.interest
+        if not interest and self._reading and not self._paused and self._interest == READABLE:
+            self._pending_bytes = 0  # else the transport would ask for WRITABLE
+            return
         self._pending_bytes = pending_bytes = transport.pending_bytes
         if self._paused & _PEER_IS_SLOW:
             if pending_bytes <= self._settings.low_water_bytes:
@@ -212,7 +216,6 @@ class Wire(Timed):
                 self._hub.drained(self)
         elif pending_bytes > self._settings.high_water_bytes:
             self._paused |= _PEER_IS_SLOW
-        interest = transport.interest
         if self._reading and not self._paused:
             interest |= READABLE
         if interest != self._interest:

@@ -197,9 +197,10 @@ class StreamTransport:
             self._refuse()
         if self._connecting and not self._connected():
             return self._outgoing.pending_bytes
+        waited = self._outgoing.pending_bytes > 0
         pending_bytes = self._outgoing.flush(self._write)
-        if self._output_ended:
-            self._end_output()
+        if self._output_ended and waited:
+            self._end_output()  # without anything that waited, ``shutdown`` has done it
         if self._marks is not None:
             self._marks.update(pending_bytes)
         return self._outgoing.pending_bytes
