@@ -189,7 +189,9 @@ class Door:
     ) -> Established:
         """Return what an accepted handshake agreed on: what another one did, where that came to the same."""
         subprotocol = handshake.subprotocol
-        extensions = tuple([extension.name for extension in handshake.extensions])
+        extensions: tuple[str, ...] = ()
+        if handshake.extensions:
+            extensions = tuple([extension.name for extension in handshake.extensions])
         if params:
             return Established(handler, head, params=params, subprotocol=subprotocol, extensions=extensions)
         key = (head, handler, subprotocol, extensions)

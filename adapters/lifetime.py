@@ -71,7 +71,7 @@ class Lifetime(Wire):
         self._close_code: int | None = None
         self._close_reason = ""
         # ``_message_ns``: when an active connection had its last message; else, when the stretch began.
-        self._heard_ns = self._message_ns = hub.now_ns()
+        self._heard_ns = self._message_ns = hub.reactor.turn_ns
         self._pinged_ns = 0  # a ping is out while it is later than ``_heard_ns``
         hub.wheel.file(self)
 
@@ -143,16 +143,16 @@ class Lifetime(Wire):
             if self._session is not None:
                 self._session.advance(_CLOSING)
             hub = self._hub
-            self._message_ns = hub.now_ns()
+            self._message_ns = hub.reactor.turn_ns
             hub.wheel.file(self)
 
     def _end(self) -> None:
         """Both ends are done, or the peer may not go on: send what is queued, then wait for the hang-up."""
-        self._begin_closing()
         self._ending = True
-        self.flush()
+        self.flush()  # first, while it may be sent the short way
         if self._status is _CLOSED:
             return
+        self._begin_closing()
         if self._host.role is Role.SERVER:
             self._transport.shutdown()
         self._settle()

@@ -17,12 +17,12 @@ that makes up new heads all the time costs itself the short road, and others at 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Final, NamedTuple
+from typing import Final
 
 from ..api.errors import InternalError
 from ..api.http import Request
 from .http import HeadParser, split_target
-from .negotiation import is_handshake_key
+from .negotiation import KEY_FORM
 from .tokens import ListedExtension
 
 MAX_HEADS: Final = 256
@@ -100,13 +100,6 @@ class FamiliarHead(KeptHead):
         return self._path
 
 
-class Recognised(NamedTuple):
-    """A familiar head and the key it came with this time."""
-
-    head: FamiliarHead
-    key: bytes
-
-
 class FamiliarHeads:
     """Heads that were checked under one configuration. Thread rules: one thread."""
 
@@ -119,9 +112,9 @@ class FamiliarHeads:
         """Return how many are kept."""
         return len(self._heads)
 
-    def recognise(self, data: bytes) -> Recognised | None:
-        """Return what is known of ``data``, if that is a familiar head with a key of the right form, whole, and
-        with nothing behind it."""
+    def recognise(self, data: bytes) -> tuple[FamiliarHead, bytes] | None:
+        """Return what is known of ``data`` and the key it came with this time, if that is a familiar head with a
+        key of the right form, whole, and with nothing behind it."""
         found = data.find(_KEY_FIELD)
         at = found + len(_KEY_FIELD)
         stop = at + _KEY_CHARACTERS
@@ -129,8 +122,7 @@ class FamiliarHeads:
         if head is None or found < 0:
             return None
         key = data[at:stop]
-        # Any byte is a character in latin-1, and a byte that is none of base64 is none then.
-        return Recognised(head, key) if is_handshake_key(key.decode("latin-1")) else None
+        return (head, key) if KEY_FORM.fullmatch(key) else None
 
     def learn(
         self, data: bytes, request: Request, subprotocols: tuple[str, ...], offers: list[ListedExtension]
@@ -159,6 +151,5 @@ __all__ = [
     "FamiliarHead",
     "FamiliarHeads",
     "KeptHead",
-    "Recognised",
     "WholeHead",
 ]

@@ -37,7 +37,9 @@ KEY_BYTES: Final = 16
 _GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455 §4.2.2 item 5.4
 # 16 bytes are 21 characters of 6 bits and 2 bits more, so a canonical last character has four zero bits (RFC
 # 4648 §3.5). The example in RFC 6455 §4.1 item 7 ends in "C"; erratum 3150 (verified) corrects it to "A".
-_KEY: Final = re.compile(r"[A-Za-z0-9+/]{21}[AQgw]==")
+KEY_FORM: Final = re.compile(rb"[A-Za-z0-9+/]{21}[AQgw]==")
+"""What ``is_handshake_key`` asks, of bytes."""
+_KEY: Final = re.compile(KEY_FORM.pattern.decode("ascii"))
 _HANDSHAKE_HEADERS: Final = frozenset({"connection", "content-length", "transfer-encoding", "upgrade"})
 _HANDSHAKE_PREFIX: Final = "sec-websocket-"
 _SWITCHING: Final = (
@@ -209,6 +211,7 @@ def accept_answers(
 
 __all__ = [
     "KEY_BYTES",
+    "KEY_FORM",
     "WEBSOCKET_VERSION",
     "accept_answers",
     "accept_key",

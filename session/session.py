@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from ..api.context import Context, ContextFactory
 from ..api.session import Session, SessionStatus
@@ -26,6 +26,8 @@ from ..api.types import Nanoseconds, SessionId
 from ..internal.faults import ErrorHook, log_error, report
 
 
+_CONNECTING: Final = SessionStatus.CONNECTING
+_CLOSED: Final = SessionStatus.CLOSED
 _Function: TypeAlias = Callable[[Session], object]
 
 
@@ -57,7 +59,7 @@ class LiveSession:
         self.id = session_id
         self.deadline_ns = deadline_ns
         self._home = home
-        self._status = SessionStatus.CONNECTING
+        self._status = _CONNECTING
         self._context: Context | None = None
         # None, the only function, or a list of several.
         self._functions: _Function | list[_Function] | None = None
@@ -83,11 +85,11 @@ class LiveSession:
     @property
     def done(self) -> bool:
         """Whether the session was cancelled or closed."""
-        return self._status is SessionStatus.CLOSED
+        return self._status is _CLOSED
 
     def advance(self, status: SessionStatus) -> bool:
         """Move forward to ``status``; ``False`` when that is not ahead. ``CLOSED`` ends the session."""
-        if status == SessionStatus.CLOSED:
+        if status == _CLOSED:
             return self.cancel()
         with self._home.lock:
             if status <= self._status:
@@ -98,9 +100,9 @@ class LiveSession:
     def cancel(self) -> bool:
         """End the session and call every done-callback; ``False`` when it had ended already."""
         with self._home.lock:
-            if self._status is SessionStatus.CLOSED:
+            if self._status is _CLOSED:
                 return False
-            self._status = SessionStatus.CLOSED
+            self._status = _CLOSED
             functions, self._functions = self._functions, None
             self._home.ended(self)
         if functions is not None:
@@ -110,7 +112,7 @@ class LiveSession:
     def on_done(self, function: _Function) -> None:
         """Call ``function(session)`` once when the session ends, or at once when it has."""
         with self._home.lock:
-            if self._status is not SessionStatus.CLOSED:
+            if self._status is not _CLOSED:
                 functions = self._functions
                 if functions is None:
                     self._functions = function
