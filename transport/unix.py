@@ -141,7 +141,7 @@ def _open_listener(name: str | bytes, options: ListenOptions) -> tuple[socket.so
     return listening, file_id
 
 
-def _adopt(stream: socket.socket, peer: object) -> UnixTransport:
+def _adopt(stream: socket.SocketType, peer: object) -> UnixTransport:
     """Make a transport of an accepted connection."""
     return UnixTransport(stream, peer=UnixTransport.address_of(peer))
 

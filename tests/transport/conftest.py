@@ -73,7 +73,7 @@ def client_context() -> ssl.SSLContext:
     return ssl.create_default_context(cafile=str(CERTS / "authority.pem"))
 
 
-def raw_socket(transport: Transport) -> socket.socket:
+def raw_socket(transport: Transport) -> socket.SocketType:
     """Return the socket at the bottom, to make it small or to break it."""
     while isinstance(transport, (TlsTransport, TunnelTransport)):
         transport = transport._inner

@@ -41,7 +41,7 @@ class Bench:
         self.dead_streams = 0
         self.listener = StreamListener(self.listening, ADDRESS, self.adopt)
 
-    def adopt(self, stream: socket.socket, peer: object) -> Transport:
+    def adopt(self, stream: socket.SocketType, peer: object) -> Transport:
         if self.dead_streams:
             self.dead_streams -= 1
             raise OSError(errno.EINVAL, "reset already")
