@@ -13,7 +13,7 @@ list is sent once, at the end of the reactor's turn.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from threading import get_ident
 from typing import TYPE_CHECKING
@@ -201,6 +201,12 @@ class Hub:
         if not self._dirty:
             self.reactor.at_turn_end(self._flush_dirty)
         self._dirty.append(wire)
+
+    def send_all_at_turn_end(self, wires: Sequence[Wire]) -> None:
+        """As ``send_at_turn_end``, for many."""
+        if wires and not self._dirty:
+            self.reactor.at_turn_end(self._flush_dirty)
+        self._dirty += wires
 
     def send_soon(self, wire: Wire) -> None:
         """As ``send_at_turn_end``, or earlier: when ``MOST_WAITING`` wait already."""

@@ -228,8 +228,9 @@ class Server(ServerParts, Host):
         The frame is built once. Returns how many got it; those that are closing or whose send limit is reached
         do not. The reactor's thread only. Errors as ``Connection.send``.
         """
-        targets = self.connections if among is None else among
-        return broadcast(data, [each for each in targets if each not in exclude])
+        # A snapshot; those that are not open yet, or not any more, are left out by the broadcast itself.
+        targets = tuple(self._running_hub().connections) if among is None else among
+        return broadcast(data, [each for each in targets if each not in exclude] if exclude else targets)
 
     def shutdown(self, timeout_ns: Nanoseconds | None = None) -> bool:
         """Stop accepting, ask every connection to close (code 1001), end when all have gone.

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from typing import cast
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hioload_ws import Server, connect
 from hioload_ws.adapters.broadcast import JOIN_BYTES, broadcast
@@ -169,3 +171,61 @@ def test_data_that_is_no_message_is_refused_and_nobody_gets_anything(bench: Benc
 def test_without_targets_nobody_is_reached() -> None:
     targets: list[WebSocketConnection] = []
     assert broadcast("news", targets) == 0
+
+
+def fate_of_broadcasts(express: bool, steps: list[tuple[str, int]]) -> list[object]:
+    """Broadcast to three connections, one of which may be slow, from a handler of one of them and from outside;
+    return what everybody got."""
+    bench = Bench(express, send_limit_bytes=3000, high_water_bytes=1000, low_water_bytes=0)
+    seen: list[object] = []
+    try:
+        pairs = [bench.open() for _ in range(3)]
+        connections = [connection for connection, _ in pairs]
+        bench.handler = lambda connection, message: seen.append(broadcast(message.copy(), connections))
+        for action, number in steps:
+            connection, peer = pairs[number % 3]
+            if action == "outside":
+                seen.append(broadcast(b"o" * number, connections))
+            elif action == "handler" and connection.status is SessionStatus.ACTIVE:
+                peer.transport.feed(peer.encode(TEXT, b"h" * number) + peer.encode(BINARY, b"again"))
+            elif action == "send" and connection.status is SessionStatus.ACTIVE:
+                connection.send(b"s" * number)
+                continue  # in the same turn as what follows
+            elif action == "slow":
+                peer.transport.limit_room(number)
+            elif action == "fast":
+                peer.transport.limit_room(None)
+            elif action == "close":
+                connection.close()
+            bench.turn()
+        seen += [bytes(peer.transport.sent) for _, peer in pairs]
+        seen += [connection.pending_bytes for connection in connections]
+        seen += [bench.traffic.messages_sent.count, bench.traffic.bytes_sent.count]
+    except ResourceExhausted:
+        seen.append("a send of ours beyond the limit")
+    finally:
+        bench.close()
+    return seen
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["outside", "outside", "handler", "handler", "send", "slow", "fast", "close"]),
+            st.integers(0, 900),
+        ),
+        max_size=10,
+    )
+)
+def test_the_short_road_of_a_broadcast_does_what_the_long_one_does(steps: list[tuple[str, int]]) -> None:
+    assert fate_of_broadcasts(True, steps) == fate_of_broadcasts(False, steps)
+
+
+def test_connections_of_two_reactors_are_reached_by_one_broadcast(make_bench: Callable[..., Bench]) -> None:
+    first, second = make_bench(), make_bench()
+    pairs = [first.open(), second.open()]
+    assert broadcast("news", [connection for connection, _ in pairs]) == 2
+    for bench, (_, peer) in zip((first, second), pairs, strict=True):
+        bench.turn()
+        assert peer.messages() == [b"news"]
+        assert bench.traffic.messages_sent.count == 1
