@@ -57,10 +57,7 @@ class Inbound(Conversing):
         """Called by the reactor: the express road. ``Wire._on_ready`` with ``_read`` is the clear one."""
         bare = self._bare
         if bare is None or readiness != READABLE or (receiver := self.codec.receiver).left_bytes >= DIRECT_BYTES:
-            if self._ending and readiness & READABLE and self._interest == READABLE:
-                self._discard_ready()  # nothing is to be flushed
-            else:
-                super()._on_ready(readiness)
+            self._clear_road(readiness)
             return
         hub = self._hub
         data = hub.slab
@@ -105,6 +102,12 @@ class Inbound(Conversing):
         finally:
             hub.current = hub.express = None
             hub.in_place_bytes = 0
+
+    def _clear_road(self, readiness: Readiness) -> None:
+        if self._ending and readiness & READABLE and self._interest == READABLE:
+            self._discard_ready()  # nothing is to be flushed
+        else:
+            super()._on_ready(readiness)
 
     def _read(self) -> bool:
         if self._ending:

@@ -44,6 +44,9 @@ NO_SIGNAL: Final[int] = getattr(socket, "MSG_NOSIGNAL", 0)
 NOT_NOW: Final = (BlockingIOError, InterruptedError)
 """What a socket raises when nothing moves now."""
 
+# Of all transports for which nothing waits. Invariant: it stays empty.
+_NOTHING_WAITS: Final = OutgoingQueue()
+
 
 class StreamTransport:
     """Implements ``api.transport.Transport`` over a stream socket; a kind of socket adds names and features.
@@ -82,7 +85,7 @@ class StreamTransport:
         self._handle = Handle(stream.fileno())
         self._local = local
         self._connecting = connecting
-        self._outgoing = OutgoingQueue()
+        self._outgoing = _NOTHING_WAITS
         self._marks: WaterMarks | None = None
         self._input_ended = self._output_ended = False
         # One flag for the hot path: lost or closed. ``_loss`` is the system's error number, 0 for none.
@@ -184,9 +187,13 @@ class StreamTransport:
             taken_bytes = self._write(views) if batch[0] else 0
             if taken_bytes == len(batch[0]):
                 return 0
+            outgoing = self._own_queue()
             outgoing.keep(views, views, taken_bytes)
         else:
+            outgoing = self._own_queue()
             outgoing.send(batch, self._write)
+            if not outgoing.pending_bytes:
+                self._outgoing = _NOTHING_WAITS
         if self._marks is not None:
             self._marks.update(outgoing.pending_bytes)
         return outgoing.pending_bytes
@@ -231,6 +238,12 @@ class StreamTransport:
         self._marks = None
         self._socket.close()
         self._outgoing.drop()
+
+    def _own_queue(self) -> OutgoingQueue:
+        """Return a queue in which something may be kept."""
+        if self._outgoing is _NOTHING_WAITS:
+            self._outgoing = OutgoingQueue()
+        return self._outgoing
 
     def _write(self, views: Sequence[ReadableMemory]) -> int:
         """Give ``views`` to the system; see ``outgoing.Write``."""
