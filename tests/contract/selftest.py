@@ -41,6 +41,7 @@ class Proof:
     report: Report
     kills: str = ""
     killed_by: str = ""
+    cpu_seconds: float = 0.0
 
 
 def _unlike(mutant: Mutant, entry: Entry, report: Report) -> str:
@@ -86,13 +87,15 @@ def named(make: Factory) -> str:
 
 def try_oddball(oddball: Oddball, seed: int) -> Proof:
     """Put one oddball under its whole suite."""
-    begin = time.monotonic()
+    begin, cpu = time.monotonic(), time.process_time()
     report = run(oddball.suite, oddball.make, Options(seed=seed))
+    used = time.process_time() - cpu
     bad = [each for each in report.entries if each.outcome not in (Outcome.PASS, Outcome.UNSUPPORTED)]
     reasons = [f"{each.requirement.id}: {each.finding.summary if each.finding else each.outcome}" for each in bad]
     fault = f"a false alarm: {'; '.join(reasons)}" if reasons else ""
     seconds = time.monotonic() - begin
-    return Proof(oddball.suite.name, "oddball", named(oddball.make), oddball.why, fault, seconds, report)
+    name = named(oddball.make)
+    return Proof(oddball.suite.name, "oddball", name, oddball.why, fault, seconds, report, cpu_seconds=used)
 
 
 def prove(mutants: Iterable[Mutant], oddballs: Iterable[Oddball], seed: int) -> Iterator[Proof]:
