@@ -88,6 +88,12 @@ class LosesHeader(Correct):
         return found
 
 
+@GALLERY.mutant("COD-05", "loses what comes after 3 MiB of a message")
+class LosesRest(Correct):
+    def assembled(self) -> bytes:
+        return super().assembled()[: 3 * 1024 * 1024]
+
+
 @GALLERY.mutant("COD-06", "hands out each fragment as a message")
 class EachFragment(Correct):
     def take_data(self, piece: bytes, final: bool, events: list[CodecEvent]) -> None:

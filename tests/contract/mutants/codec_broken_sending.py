@@ -72,6 +72,17 @@ class CountsItems(Correct):
         return found[: len(payload)] if isinstance(payload, memoryview) else found
 
 
+@GALLERY.mutant("COD-38", "sends 3 MiB of a message at most")
+class SendsAtMost(Correct):
+    def memory(self, payload: Sendable) -> bytes:
+        return super().memory(payload)[: 3 * 1024 * 1024]
+
+    def data_frame(
+        self, opcode: int, body: bytes, final: bool, reserved: int, payload: Sendable
+    ) -> Sequence[Sendable]:
+        return super().data_frame(opcode, body, final, reserved, body)
+
+
 @GALLERY.mutant("COD-38", "takes a view that is not contiguous, and sends what it finds")
 class TakesSpread(Correct):
     def memory(self, payload: Sendable) -> bytes:
