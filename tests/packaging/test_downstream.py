@@ -43,20 +43,23 @@ def test_the_library_and_the_kit_come_from_the_wheel(downstream: Path, project: 
 
 
 def test_its_tests_pass_by_subclass_with_fixtures_and_by_option(downstream: Path, project: Path, run: Run) -> None:
-    options = ["-q", "-p", "no:cacheprovider", "-W", "error", "--contract", "ring=parts.ring:make_ring"]
+    contracts = ["--contract", "ring=parts.ring:make_ring", "--contract", "transport=parts.transport:make_pair"]
+    options = ["-q", "-p", "no:cacheprovider", "-W", "error", *contracts]
     done = run([downstream, "-m", "pytest", *options], project)
     assert "passed" in done.stdout and "skipped" not in done.stdout, done.stdout
 
 
 def test_the_function_says_that_its_parts_are_conformant(downstream: Path, project: Path, run: Run) -> None:
     done = run([downstream, "-W", "error", "check_parts.py"], project)
-    assert done.stdout.splitlines() == ["ring: conformant"]
+    assert done.stdout.splitlines() == ["ring: conformant", "transport: conformant"]
 
 
 def test_the_command_line_runs_its_parts_and_finds_a_planted_defect(
     downstream: Path, project: Path, run: Run
 ) -> None:
-    command = [downstream, "-W", "error", "-m", "hioload_ws", "contract", "run", "ring"]
+    program = [downstream, "-W", "error", "-m", "hioload_ws", "contract", "run"]
+    run([*program, "transport", "parts.transport:make_pair"], project)
+    command = [*program, "ring"]
     run([*command, "parts.ring:make_ring", "--json", "ring.json", "--html", "ring.html", "--svg", "ring.svg"], project)
     assert json.loads((project / "ring.json").read_text("utf-8"))["verdict"] == "conformant"
     assert "conformant" in (project / "ring.html").read_text("utf-8")
