@@ -39,7 +39,8 @@ class Task(Protocol[T_co]):
         """
 
     def result(self, timeout_ns: Nanoseconds | None = None) -> T_co:
-        """Wait for the outcome (``None``: without end) and return it, or raise what the function raised.
+        """Wait for the outcome (``None``: without end; 0 or less: not at all) and return it, or raise what the
+        function raised, also ``SystemExit``; as often as it is asked for.
 
         Raises ``TimedOut`` when the time passes (the task goes on) and ``Cancelled`` when it was cancelled.
         """

@@ -86,8 +86,8 @@ class Reactor(Protocol):
         """Change what a registered handle is watched for. Errors as ``Poller.modify``."""
 
     def unregister(self, handle: Handle) -> None:
-        """Stop calling the handle's callback, also for readiness that was already collected in this turn.
-        Raises ``NotFound``.
+        """Stop calling the handle's callback, also for readiness that was already collected in this turn. A
+        handle that is registered anew meanwhile takes part from the next turn on. Raises ``NotFound``.
 
         Unregister before closing a descriptor: its number may be reused at once.
         """

@@ -28,7 +28,7 @@ class Availability:
 
 @dataclass(frozen=True, slots=True)
 class ListenOptions:
-    """How to listen. ``backlog`` counts connections waiting to be accepted (listen(2))."""
+    """How to listen. ``backlog`` is how many connections may wait to be accepted, 1 or more (listen(2))."""
 
     backlog: int = 1024
     reuse_port: bool = False
