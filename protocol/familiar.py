@@ -17,6 +17,7 @@ that makes up new heads all the time costs itself the short road, and others at 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Final
 
 from ..api.errors import InternalError
@@ -33,7 +34,8 @@ MAX_FAMILIAR_BYTES: Final = 1024
 _KEY_NAME: Final = "Sec-WebSocket-Key"
 _KEY_FIELD: Final = b"\r\nSec-WebSocket-Key: "
 _KEY_CHARACTERS: Final = 24
-_PERSONAL: Final = frozenset({"authorization", "cookie", "proxy-authorization"})
+PERSONAL_FIELDS: Final = frozenset({"authorization", "cookie", "proxy-authorization"})
+"""Names, in lower case, of fields with which no head is to be kept."""
 
 
 class KeptHead(ABC):
@@ -78,7 +80,7 @@ class FamiliarHead(KeptHead):
     __slots__ = ("_after", "_before", "_path", "_query", "_target", "offers", "subprotocols")
 
     def __init__(
-        self, request: Request, subprotocols: tuple[str, ...], offers: list[ListedExtension]
+        self, request: Request, subprotocols: tuple[str, ...], offers: Sequence[ListedExtension]
     ) -> None:
         """``request`` has passed every check; ``subprotocols`` and ``offers`` are what it asks for."""
         at = next(index for index, (name, _) in enumerate(request.headers) if name == _KEY_NAME)
@@ -125,28 +127,31 @@ class FamiliarHeads:
         return (head, key) if KEY_FORM.fullmatch(key) else None
 
     def learn(
-        self, data: bytes, request: Request, subprotocols: tuple[str, ...], offers: list[ListedExtension]
+        self,
+        data: bytes,
+        key: bytes,
+        request: Request,
+        subprotocols: tuple[str, ...],
+        offers: Sequence[ListedExtension],
     ) -> None:
-        """Keep what is known of ``data``, a whole head with nothing behind it that has passed every check, if it
-        is one to keep."""
+        """Keep what is known of ``data``, a whole head with nothing behind it, without ``PERSONAL_FIELDS``, which has
+        passed every check, ``key`` too; unless it is long, has a query, or has its key written in another way."""
         # Invariant: in what is kept the first ``_KEY_FIELD`` ends where the key was, so that it can't be put
         # together in two ways.
-        at = data.find(_KEY_FIELD) + len(_KEY_FIELD)
-        if len(data) > MAX_FAMILIAR_BYTES or request.query:
-            return
-        key = data[at : at + _KEY_CHARACTERS].decode("latin-1")
-        if at < len(_KEY_FIELD) or key != request.header(_KEY_NAME):
-            return  # the field is written in another way
-        if not _PERSONAL.isdisjoint(name.lower() for name, _ in request.headers):
+        found = data.find(_KEY_FIELD)
+        at = found + len(_KEY_FIELD)
+        stop = at + _KEY_CHARACTERS
+        if found < 0 or data[at:stop] != key or request.query or len(data) > MAX_FAMILIAR_BYTES:
             return
         if len(self._heads) >= MAX_HEADS:
             del self._heads[next(iter(self._heads))]
-        self._heads[data[:at] + data[at + _KEY_CHARACTERS :]] = FamiliarHead(request, subprotocols, offers)
+        self._heads[data[:at] + data[stop:]] = FamiliarHead(request, subprotocols, offers)
 
 
 __all__ = [
     "MAX_FAMILIAR_BYTES",
     "MAX_HEADS",
+    "PERSONAL_FIELDS",
     "WHOLE_HEAD",
     "FamiliarHead",
     "FamiliarHeads",

@@ -74,6 +74,8 @@ def switching_plain(key: bytes) -> bytes:
 
 def lists_token(values: Iterable[str], token: str) -> bool:
     """Say whether a comma list has ``token`` (given in lower case), compared without case."""
+    if values == (token,):
+        return True  # nearly always, and without a look into it
     return any(element.lower() == token for element in split_list(values))
 
 

@@ -14,7 +14,7 @@ Exactly one answer leaves: after ``accept`` or ``reject`` both refuse. Nothing h
 
 Two roads lead through these steps. The *short road* is for heads that came before, but for their key (see
 ``familiar.py``): they are not read and checked a second time. The *long road* is for all others, and what it has
-checked it teaches the short one.
+checked it teaches the short one. (Reading has a short road of its own, ``whole_request.py``.)
 
 The order of the checks is the order in which a refusal helps most: what is not a WebSocket request at all is
 told so (405, 426) before details are criticised (400), and the origin hook (403) comes last, so that it sees
@@ -30,7 +30,7 @@ from ..api.errors import HandshakeFailed, InvalidArgument, InvalidState
 from ..api.extension import Extension
 from ..api.http import HeaderFields, Request, Response
 from ..api.types import ReadableMemory
-from .familiar import WHOLE_HEAD, FamiliarHead, FamiliarHeads, KeptHead
+from .familiar import PERSONAL_FIELDS, WHOLE_HEAD, FamiliarHead, FamiliarHeads, KeptHead
 from .handshake_config import UNSET, HandshakeConfig, Unset
 from .http import HeadParser, split_target
 from .http_rendering import render_request, render_response
@@ -48,6 +48,7 @@ from .negotiation import (
 )
 from .tokens import ListedExtension, parse_extensions, render_extensions
 from .uri import is_authority
+from .whole_request import whole_request
 
 
 class ServerHandshake:
@@ -68,7 +69,7 @@ class ServerHandshake:
         self._parser: HeadParser[Request] | None = None
         self._request: Request | None = None
         self._familiar: FamiliarHead | None = None
-        self._key = self._whole = b""  # of a familiar head; a head that came in one piece
+        self._key = self._whole = b""  # checked, so in form; a head that came in one piece
         self._checked = False
         self._answered = False
         self._offers: Sequence[ListedExtension] = ()
@@ -88,15 +89,18 @@ class ServerHandshake:
         """As ``feed``, but only say whether the head is complete: ``request`` makes a value of it if needed."""
         parser = self._parser
         if parser is None:
-            if self._familiar is not None:
+            if self._familiar is not None or self._request is not None:
                 raise InvalidState("the head of the request is complete")
+            config = self._config
             if self._heads is not None:
                 self._whole = whole = bytes(data)
                 known = self._heads.recognise(whole)
                 if known is not None:
                     self._familiar, self._key = known
                     return True
-            config = self._config
+                self._request = whole_request(whole, config.max_head_bytes, config.max_header_count)
+                if self._request is not None:
+                    return True
             self._parser = parser = HeadParser(
                 max_head_bytes=config.max_head_bytes, max_header_count=config.max_header_count
             )
@@ -184,8 +188,9 @@ class ServerHandshake:
         # RFC 6455 §4.2.1 items 8 and 9.
         self._subprotocols = parse_subprotocols(fields.get("sec-websocket-protocol", ()))
         self._offers = parse_extensions(fields.get("sec-websocket-extensions", ()), status=400)
-        if self._whole and self._heads is not None:
-            self._heads.learn(self._whole, request, self._subprotocols, self._offers)
+        self._key = fields["sec-websocket-key"][0].encode("ascii")
+        if self._whole and self._heads is not None and PERSONAL_FIELDS.isdisjoint(fields):
+            self._heads.learn(self._whole, self._key, request, self._subprotocols, self._offers)
 
     def accept(self, *, extra_headers: HeaderFields = (), subprotocol: str | None | Unset = UNSET) -> bytes:
         """Agree on subprotocol and extensions; return the 101 response (RFC 6455 §4.2.2 item 5).
@@ -214,7 +219,7 @@ class ServerHandshake:
         factories = self._config.extensions
         answers, extensions = accept_offers(self._offers, factories) if factories else ([], ())
         if chosen is None and not answers and not extra_headers:
-            response = switching_plain(self._handshake_key())
+            response = switching_plain(self._key)
         else:
             try:
                 response = render_response(self._switching(chosen, answers, extra_headers))
@@ -253,15 +258,11 @@ class ServerHandshake:
             return config.select_subprotocol(self._subprotocols)
         return choose_subprotocol(self._subprotocols, config.subprotocols)
 
-    def _handshake_key(self) -> bytes:
-        """Return the key, which ``check`` has found to be there and in form."""
-        return self._key or (self.request.header("Sec-WebSocket-Key") or "").encode("ascii")
-
     def _switching(
         self, subprotocol: str | None, answers: list[ListedExtension], extra_headers: HeaderFields
     ) -> Response:
         """Return the response of RFC 6455 §4.2.2 item 5; ``switching_plain`` is its short form."""
-        key = self._handshake_key().decode("ascii")
+        key = self._key.decode("ascii")
         headers = [
             ("Upgrade", "websocket"),
             ("Connection", "Upgrade"),

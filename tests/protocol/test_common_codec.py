@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from hioload_ws.api.codec import CloseReceived, Role
 from hioload_ws.api.message import BINARY, TEXT
@@ -84,3 +86,40 @@ def test_a_split_codec_has_the_limits_of_the_common_one(common: CommonCodec, cli
     split = common.split()
     split.receive(data(client.encode_message(BINARY, bytes(1001))))
     assert not split.receiving and common.receiving and not split.rests
+
+
+_CLOSE_LIKE = st.one_of(
+    st.builds(
+        lambda code, key: data(
+            WebSocketCodec(Role.CLIENT, pool=POOL, mask_key=lambda: key).encode_close(code)
+        ).tobytes(),
+        st.one_of(st.none(), st.sampled_from([1000, 1003, 1007, 3000, 4999])),
+        st.binary(min_size=4, max_size=4),
+    ),
+    st.binary(min_size=1, max_size=9),
+    st.binary(min_size=6, max_size=6).map(lambda rest: b"\x88\x82" + rest),
+    st.binary(min_size=4, max_size=4).map(lambda rest: b"\x88\x80" + rest),
+)
+
+
+@given(_CLOSE_LIKE)
+@example(b"\x88\x80abcd")
+@example(b"\x88\x82\0\0\0\0\x03\xe8")
+@example(b"\x88\x82\0\0\0\0\x03\xed")
+def test_a_plain_close_frame_is_taken_as_receive_and_answer_would(wire: bytes) -> None:
+    common = CommonCodec(Role.SERVER, limits=Limits(), pool=POOL, mask_key=lambda: b"")
+    taken = common.take_close(memoryview(bytearray(wire + bytes(8))), len(wire))
+    assert common.receiver.resting and common.sender.resting
+    events = common.receive(memoryview(bytearray(wire)))
+    if taken is not None:
+        [event] = events
+        assert isinstance(event, CloseReceived) and (event.code, event.reason) == (taken[0], "")
+        assert [taken[1]] == list(common.answer(event))
+    else:
+        assert not any(isinstance(event, CloseReceived) for event in events)
+
+
+def test_a_close_frame_of_a_server_is_not_for_the_short_way() -> None:
+    common = CommonCodec(Role.CLIENT, limits=Limits(), pool=POOL, mask_key=lambda: b"")
+    for wire in (b"\x88\x82\0\0\0\0\x03\xe8", b"\x88\x80abcd"):
+        assert common.take_close(memoryview(bytearray(wire + bytes(8))), len(wire)) is None
