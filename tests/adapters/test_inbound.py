@@ -313,8 +313,12 @@ def test_a_connection_that_is_gone_before_its_replies_leave_takes_them_along(ben
     assert not bench.errors
 
 
-def test_beyond_the_send_limit_a_reply_is_refused(make_bench: MakeBench) -> None:
-    bench = make_bench(send_limit_bytes=30, high_water_bytes=30, low_water_bytes=10)
+@pytest.mark.parametrize(("size_bytes", "header_bytes"), [(8, 2), (300, 4)])
+def test_beyond_the_send_limit_a_reply_is_refused(
+    make_bench: MakeBench, size_bytes: int, header_bytes: int
+) -> None:
+    limit_bytes = 3 * (size_bytes + header_bytes)
+    bench = make_bench(send_limit_bytes=limit_bytes, high_water_bytes=limit_bytes, low_water_bytes=10)
     refused: list[int] = []
 
     def flood(connection: Connection, message: Message) -> None:
@@ -326,10 +330,10 @@ def test_beyond_the_send_limit_a_reply_is_refused(make_bench: MakeBench) -> None
 
     bench.handler = flood
     _, peer = bench.open()
-    peer.send(TEXT, b"x" * 8)
+    peer.send(TEXT, b"x" * size_bytes)
     bench.turn()
-    assert refused == [30, 30]
-    assert peer.messages() == [b"x" * 8] * 3
+    assert refused == [limit_bytes] * 2
+    assert peer.messages() == [b"x" * size_bytes] * 3
 
 
 @pytest.mark.parametrize("room_bytes", [0, 3, 4, 1000, 2004])

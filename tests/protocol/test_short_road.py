@@ -231,6 +231,35 @@ def test_frames_above_the_limit_are_no_run(pool: SlabBufferPool, limit_bytes: in
     assert run == (None if limit_bytes == 3 else (2, [b"abcd"] * 4, 24))
 
 
+@pytest.mark.parametrize("masks", [False, True])
+@pytest.mark.parametrize("length", [1, 200])
+def test_inside_a_message_no_frame_is_taken_in_a_hurry(pool: SlabBufferPool, masks: bool, length: int) -> None:
+    receiver = Receiver(masks, Limits(), pool, ())
+    start = frame(0x02, b"a", b"key!" if masks else None)
+    assert not receiver.receive(memoryview(bytearray(start)))
+    header = bytes([0x82, length]) if length < 126 else b"\x82\x7e" + length.to_bytes(2, "big")
+    wire = bytes([header[0], header[1] | (0x80 if masks else 0)]) + header[2:] + (b"key!" if masks else b"")
+    data = bytearray(wire + bytes(length) + bytes(8))
+    assert receiver.receive_one(memoryview(data), len(wire) + length) is None
+    receiver.close()
+
+
+@pytest.mark.parametrize("masks", [False, True])
+@pytest.mark.parametrize("count_bytes", [1, 2, 5])
+def test_less_than_a_frame_is_not_taken(pool: SlabBufferPool, masks: bool, count_bytes: int) -> None:
+    receiver = Receiver(masks, Limits(), pool, ())
+    data = memoryview(bytearray(b"\x82\x85key!hello"))
+    assert receiver.receive_one(data, count_bytes) is None
+
+
+@pytest.mark.parametrize("masks", [False, True])
+def test_a_long_frame_is_not_taken_in_a_hurry(pool: SlabBufferPool, masks: bool) -> None:
+    receiver = Receiver(masks, Limits(), pool, ())
+    second = 0xFF if masks else 0x7F
+    wire = bytes([0x82, second]) + (70_000).to_bytes(8, "big") + (b"key!" if masks else b"") + bytes(70_000)
+    assert receiver.receive_one(memoryview(bytearray(wire)), len(wire)) is None
+
+
 def test_inside_a_message_there_is_no_run(pool: SlabBufferPool) -> None:
     receiver = Receiver(False, Limits(), pool, ())
     assert not receiver.receive(memoryview(bytearray(b"\x02\x01a")))
