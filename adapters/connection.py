@@ -57,7 +57,7 @@ class WebSocketConnection(Inbound):
         """Take over the transport and start to read the handshake; errors as ``Reactor.register``."""
         super().__init__(hub, transport, host, opening)
         self._lent = False
-        hub.connections.add(self)
+        hub.connections[self] = None
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._status.name.lower()} peer={self.peer_address}>"

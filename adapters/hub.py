@@ -110,20 +110,6 @@ class MaskKeys:
         return self._block[offset : offset + 4]
 
 
-class Connections(dict["WebSocketConnection", None]):
-    """A set that is walked in the order its members came, so that a run can be repeated."""
-
-    __slots__ = ()
-
-    def add(self, connection: WebSocketConnection) -> None:
-        """Add a member."""
-        self[connection] = None
-
-    def discard(self, connection: WebSocketConnection) -> None:
-        """Remove a member, if it is one."""
-        self.pop(connection, None)
-
-
 class Hub:
     """One reactor, and what its connections share. Thread rules: the reactor's thread, except ``report``."""
 
@@ -169,7 +155,8 @@ class Hub:
         self.wheel = DeadlineWheel(reactor.scheduler, TICK_NS, self.report)
         self.traffic = traffic
         self.mask_key = MaskKeys()
-        self.connections = Connections()
+        # A set that is walked in the order its members came, so that a run can be repeated.
+        self.connections: dict[WebSocketConnection, None] = {}
         self.current: Wire | None = None
         # Instead of ``current`` during an *express turn*. Invariant: while it is set, that connection is open,
         # nothing of it is pending, and its batch holds headers and payloads of replies, in turn, and nothing
@@ -241,4 +228,4 @@ class Hub:
             self._slab_buffer.release()
 
 
-__all__ = ["TICK_NS", "ConnectionSettings", "Connections", "Hub", "MaskKeys", "ns"]
+__all__ = ["TICK_NS", "ConnectionSettings", "Hub", "MaskKeys", "ns"]

@@ -163,7 +163,9 @@ class Lifetime(Wire):
         count_bytes = self._transport.recv_into(self._hub.slab)
         if count_bytes == END_OF_STREAM:
             self._reading = False
-            self._finish_if_done()
+            if not self._pending_bytes:
+                self.finish(self._error)
+                return False
         self._settle()
         self._finish_if_done()
         return count_bytes > 0

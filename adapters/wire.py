@@ -50,7 +50,7 @@ class Wire(Timed):
     def __init__(self, hub: Hub, transport: Transport) -> None:
         """Watch the transport; it is owned from here on. Raises what ``Reactor.register`` raises; the
         transport is still the caller's then."""
-        super().__init__()
+        self._bucket = None  # all that ``Timed`` begins with
         self._hub = hub
         self._settings = hub.settings
         self._transport = transport

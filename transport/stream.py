@@ -232,7 +232,8 @@ class StreamTransport:
         """Release the socket and everything that is pending; see ``Transport.close``."""
         if self._handle < 0:
             return
-        self._local = self.local_address  # while the socket can still answer
+        if self._local is None:
+            self._local = self.local_address  # while the socket can still answer
         self._handle = Handle(-1)
         self._dead = True
         self._marks = None

@@ -104,6 +104,7 @@ _CLOSE_LIKE = st.one_of(
 
 @given(_CLOSE_LIKE)
 @example(b"\x88\x80abcd")
+@example(b"\x81\x80abcd")
 @example(b"\x88\x82\0\0\0\0\x03\xe8")
 @example(b"\x88\x82\0\0\0\0\x03\xed")
 def test_a_plain_close_frame_is_taken_as_receive_and_answer_would(wire: bytes) -> None:
