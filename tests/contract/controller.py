@@ -201,7 +201,7 @@ class Controller:
             raise self._fault
 
     def abort(self, fault: BaseException) -> None:
-        """End the run from outside. Any thread."""
+        """End the run from outside: threads that are held go home. Any thread."""
         with self._guard:
             self._end(fault)
 

@@ -30,6 +30,7 @@ from .report import Finding
 from .stepping import Stepper, is_of_python, shared_offsets, stepper
 from .strategies import BoundedSearch, Pct, RandomWalk, Remembering, Scripted
 from .trial import Broken, Trial
+from .watchdog import Abandoned
 
 QUICK_SCHEDULES: Final = 60
 FULL_SCHEDULES: Final = 2_000
@@ -210,12 +211,15 @@ class _Exploration(Generic[S]):
         self._judge = judge
         self._budget = budget
         self._count = 0
+        self._controller: Controller | None = None
         self._threads = Reuse()
         self._steps = stepper()
         trial.defer(self.close)
 
     def close(self) -> None:
-        """Leave nothing behind. Idempotent."""
+        """Leave nothing behind, also where a play was given up in the middle. Idempotent."""
+        if self._controller is not None:
+            self._controller.abort(Abandoned())
         self._threads.close()
         self._steps.close()
 
@@ -260,11 +264,14 @@ class _Exploration(Generic[S]):
     def _attempt(self, strategy: Strategy, steps: Stepper | None) -> tuple[Controller, Finding | None]:
         self._trial.forget()
         play = Play(self._scene, strategy, self._threads, steps)
+        self._controller = play.controller
         try:
             play.run(self._trial)
             self._judge(play.calls)
         except Broken as broken:
             return play.controller, replace(broken.finding, did=tuple(play.told()))
+        finally:
+            self._controller = None
         return play.controller, None
 
     def _shortened(self, decisions: Mapping[int, int], steps: Stepper | None, finding: Finding) -> Finding:

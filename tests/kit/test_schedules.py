@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import gc
 import queue
 import random
@@ -11,6 +12,7 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 import pytest
+from hioload_ws.contract import Contract, check, must, requirement
 from hioload_ws.contract.controller import Controller, Reuse, Task
 from hioload_ws.contract.history import Call, Recorder
 from hioload_ws.contract.schedules import Body, Scene, explore
@@ -333,3 +335,38 @@ def test_a_garbage_collector_that_runs_code_all_the_time_changes_nothing() -> No
         gc.set_threshold(*before)
         gc.callbacks.remove(meddle)
     assert gc.isenabled()
+
+
+def test_an_exploration_that_is_given_up_in_the_middle_leaves_no_thread_behind() -> None:
+    class Stuck:
+        """Waits for something that no controller sees, until it is closed."""
+
+        def use(self, name: str) -> None:
+            gates[name].acquire()
+
+        def close(self) -> None:
+            for gate in gates.values():
+                if gate.locked():
+                    gate.release()
+
+    class StuckContract(Contract, name="stuck", requirements=(must("STK-01", "It can be used."),)):
+        """One requirement."""
+
+        @requirement("STK-01")
+        def used(self, trial: Trial) -> None:
+            def use(name: str) -> Body[Stuck]:
+                return lambda subject, recorder: recorder.call(name, "use", lambda: subject.use(name))
+
+            scene: Scene[Stuck] = Scene(lambda: trial.make(Stuck), {"A": use("A"), "B": use("B")})
+            explore(trial, scene, lambda calls: None)
+
+    gates = {name: _thread.allocate_lock() for name in "AB"}
+    for gate in gates.values():
+        gate.acquire()
+    before = _thread._count()
+    finding = check(StuckContract, Stuck, patience_seconds=0.1)["STK-01"].finding
+    assert finding is not None and finding.hung
+    end = time.monotonic() + 60
+    while _thread._count() > before and time.monotonic() < end:
+        time.sleep(0)
+    assert _thread._count() == before
