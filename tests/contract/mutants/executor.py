@@ -266,11 +266,11 @@ class NewQueue(Plain):
         self.queue = deque()
 
 
-@GALLERY.mutant("EXE-14", "lets a surplus worker leave with a task in its hands")
+@GALLERY.mutant("EXE-14", "lets a surplus worker leave with a task in its hands, where several wait")
 class LeavesWithTask(Plain):
     def take(self) -> Job | None:
         with self.lock:
-            if self.workers > self.size and self.queue:
+            if self.workers > self.size and len(self.queue) > 1:
                 self.pick()
                 self.completed += 1
             return super().take()
