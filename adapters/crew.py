@@ -27,6 +27,7 @@ from dataclasses import dataclass
 from threading import get_ident
 from typing import TYPE_CHECKING, Final
 
+from ..api.errors import InvalidState
 from ..api.transport import Address, Listener, Transport
 from ..api.types import Handle, Nanoseconds
 from ..control.config import ServerConfig
@@ -160,6 +161,13 @@ class Crew:
             self.release()
         if self.supervisor.gave_up is not None:
             raise self.supervisor.gave_up
+
+    def check_background(self) -> None:
+        """Let go of everything and raise ``InvalidState`` if the workers are processes: ``background`` has a thread
+        of its own, and where there are others no process is forked."""
+        if self._make_worker is ProcessWorker:
+            self.release()
+            raise InvalidState("processes are forked by the only thread: use run, or worker_kind='thread'")
 
     def shutdown(self, timeout_ns: Nanoseconds | None) -> bool:
         """As ``Server.shutdown``."""

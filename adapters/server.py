@@ -77,8 +77,8 @@ class Server(ServerParts, Host):
     _drained = True
     _acceptors: Sequence[Acceptor] = ()
     _hub: Hub | None = None
-    _crew: Crew | None = None  # the workers, where there are several
-    _lent: Listener | None = None  # what a worker accepts from
+    _crew: Crew | None = None  # where there are several workers
+    _lent: Listener | None = None  # what one of these accepts from
     _hooks: Sequence[Callable[[], None]] = ()  # how to remove ours from the configuration
     _at_loop_end: Callable[[], object] = staticmethod(do_nothing)
 
@@ -120,8 +120,7 @@ class Server(ServerParts, Host):
                 raise InvalidState("a server starts once", state=self._phase.value)
             config = self.config
             if config.workers > 1 and self._lent is None:
-                self._crew = Crew(self)
-                self._phase = _Phase.STARTED
+                self._crew, self._phase = Crew(self), _Phase.STARTED
                 return
             use_accelerators(config.mask_accelerator)
             reactor = make_reactor(config, self._make_poller, self._clock, self.report)
@@ -198,8 +197,11 @@ class Server(ServerParts, Host):
 
     @contextmanager
     def background(self) -> Iterator[str]:
-        """Serve on a thread of its own for the length of the block, then shut down; yields ``url``."""
+        """Serve on a thread of its own for the length of the block, then shut down; yields ``url``. Errors as
+        ``start``; ``InvalidState`` for workers that are processes."""
         self.start()
+        if self._crew is not None:
+            self._crew.check_background()
         url = self.url
         thread = threading.Thread(target=self._run_unless_ended, name=f"hioload-ws {url}")
         thread.start()

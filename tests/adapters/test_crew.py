@@ -14,22 +14,10 @@ import pytest
 from hioload_ws import ServerConfig, connect
 from hioload_ws.adapters import crew as crew_module
 from hioload_ws.adapters.crew import SharedListener, worker_kind
-from hioload_ws.api import (
-    ConnectionLost,
-    InvalidArgument,
-    InvalidState,
-    Sample,
-    TransportClosed,
-    WorkerLost,
-)
-from tests.adapters.workers import PATIENCE_S, make_app, turned
+from hioload_ws.api import ConnectionLost, InvalidArgument, InvalidState, TransportClosed
+from tests.adapters.workers import PATIENCE_S, make_app, turned, value
 
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
-
-
-def value(samples: list[Sample], name: str, **labels: str) -> float:
-    """Return the value of one sample, 0 where there is none yet."""
-    return sum(sample.value for sample in samples if sample.name == name and dict(sample.labels) == labels)
 
 
 @needs_fork
@@ -187,112 +175,14 @@ def test_processes_are_refused_while_other_threads_run() -> None:
         app.url  # noqa: B018 - it raises
 
 
-def test_threads_serve_with_parts_of_their_own_and_share_the_application() -> None:
-    app = make_app("thread")
-    created = app.metrics.counter("mine_total")
-    with app.background() as url:
-        with connect(url) as first:
-            first.send("later")
-            assert first.receive(PATIENCE_S) == "later"
-            first.send("post")
-            assert first.receive(PATIENCE_S) == "posted"
-            first.send("all")
-            assert first.receive(PATIENCE_S) == "to all"
-            app.control.set_config(max_connections=55)
-            first.send("limit")
-            assert first.receive(PATIENCE_S) == "55"
-        posted = threading.Event()
-        assert app.post(posted.set)  # to the supervisor, from a thread that is no worker's
-        assert posted.wait(PATIENCE_S)
-        created.add(3)
-        whos = set()
-        for _ in range(40):
-            with connect(url) as connection:
-                connection.send("who")
-                whos.add(str(connection.receive(PATIENCE_S)).split()[0])
-        assert whos == {str(os.getpid())}
-        samples = list(app.metrics.collect())
-        assert value(samples, "mine_total") == 3
-        parts = [value(samples, "hioload_messages_received_total", worker=str(number)) for number in range(2)]
-        assert min(parts) > 0
-        assert value(samples, "hioload_messages_received_total") == sum(parts) == 44
-        assert [(state.pid, state.ready, state.leaving) for state in app.workers] == [(os.getpid(), True, False)] * 2
-        with pytest.raises(InvalidState):
-            next(app.connections)  # no worker's thread
+@needs_fork
+def test_processes_are_not_forked_in_the_background() -> None:
+    app = make_app("process")
+    with pytest.raises(InvalidState, match="thread"), app.background():
+        raise AssertionError("not reached")
     assert app.workers == ()
-    assert app.shutdown()
-
-
-def test_threads_are_restarted_and_nobody_is_refused_or_reset() -> None:
-    app = make_app("thread")
-    with app.background() as url:
-        threads = {thread.ident for thread in threading.enumerate() if "worker" in thread.name}
-        app.restart()
-
-        def has_restarted() -> bool:
-            now = {thread.ident for thread in threading.enumerate() if "worker" in thread.name}
-            return len(now) == 2 and len(app.workers) == 2 and now != threads
-
-        for _ in range(10_000):
-            try:
-                with connect(url) as connection:
-                    connection.send("who")
-                    connection.receive(PATIENCE_S)
-            except TransportClosed:
-                pass
-            if has_restarted():
-                break
-        assert has_restarted()
-
-
-def test_a_handler_on_a_worker_s_thread_may_shut_the_server_down() -> None:
-    app = make_app("thread")
-    app.start()
-    runner = threading.Thread(target=app.run)
-    runner.start()
-    with connect(app.url) as connection:
-        connection.send("shutdown")
-        assert connection.receive(PATIENCE_S) == "False"
-    runner.join(PATIENCE_S)
-    assert not runner.is_alive()
     with pytest.raises(InvalidState):
-        app.post(lambda: None)
-
-
-def test_what_is_reported_reaches_the_hook_from_anywhere() -> None:
-    errors: list[BaseException] = []
-    app = make_app("thread")
-    app._on_error = lambda error, origin: errors.append(error)
-    with app.background() as url:
-        app.report(ValueError(), None)  # the supervisor's
-        with connect(url) as connection:
-            connection.send("report")
-            connection.send("who")
-            connection.receive(PATIENCE_S)
-        samples = list(app.metrics.collect())
-        assert value(samples, "hioload_errors_total") == 1
-    assert [type(error) for error in errors] == [ValueError, ZeroDivisionError]
-
-
-def test_a_thread_that_can_not_serve_is_given_up_in_the_end(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr("hioload_ws.internal.supervisor.FIRST_PAUSE_NS", 1)
-    errors: list[BaseException] = []
-
-    def no_poller() -> object:
-        if threading.current_thread() is threading.main_thread():
-            return None  # the supervisor has the system's
-        raise RuntimeError("no poller today")
-
-    app = make_app("thread", poller=None)
-    app._on_error = lambda error, origin: errors.append(error)
-    app.start()
-    app._make_poller = no_poller  # type: ignore[assignment]  # it never returns one
-    with pytest.raises(WorkerLost):
-        app.run()
-    assert "no poller today" in capsys.readouterr().err
-    assert {error.context["how"] for error in errors if isinstance(error, WorkerLost)} == {"it raised RuntimeError"}
+        app.start()
 
 
 @pytest.mark.parametrize("kind", ["process", "thread"])

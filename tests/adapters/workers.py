@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from hioload_ws import Connection, Message, Server, connect
 from hioload_ws.adapters.crew import Crew
-from hioload_ws.api import WorkerLost
+from hioload_ws.api import Sample, WorkerLost
 
 PATIENCE_S = 20.0
 
@@ -40,6 +40,11 @@ def make_app(kind: str, **settings: object) -> Server:
             connection.send(str(app.shutdown()))
 
     return app
+
+
+def value(samples: list[Sample], name: str, **labels: str) -> float:
+    """Return the value of one sample, 0 where there is none yet."""
+    return sum(sample.value for sample in samples if sample.name == name and dict(sample.labels) == labels)
 
 
 class Turned:
