@@ -218,7 +218,7 @@ class Crew:
         for listener in self.listeners:
             listener.close()
         self.reactor.close()
-        self.app._crew_has_ended()
+        self.app._close_parts()
         self._ended.set()
 
     def _stop(self, timeout_ns: Nanoseconds | None) -> None:

@@ -300,10 +300,6 @@ class Server(ServerParts, Host):
         self._crew, self._hub, self._phase, self._lent = None, None, _Phase.CONFIGURED, listener
         self._move_to(place, own_numbers=own_numbers)
 
-    def _crew_has_ended(self) -> None:
-        self._phase = _Phase.ENDED
-        self._close_parts()
-
     @property
     def scheduler(self) -> Scheduler:
         """Timers on the server's thread. Raises ``InvalidState`` unless it was started and has not ended."""
@@ -393,10 +389,12 @@ class Server(ServerParts, Host):
         self._close_parts()
 
     def _close_parts(self) -> None:
+        self._phase = _Phase.ENDED
         self._own_sessions.close()
         self.pool.close()
         self._ended.set()  # before the wait: a task may wait for our end
-        self.executor.shutdown(cancel_queued=True, timeout_ns=ns(self.config.shutdown_timeout_s))
+        if self._lent is None or self._given_executor is None:  # else all workers use it
+            self.executor.shutdown(cancel_queued=True, timeout_ns=ns(self.config.shutdown_timeout_s))
 
 
 __all__ = ["Server"]

@@ -8,7 +8,8 @@ import threading
 import pytest
 
 from hioload_ws import connect
-from hioload_ws.api import InvalidState, TransportClosed, WorkerLost
+from hioload_ws.api import Closed, InvalidState, TransportClosed, WorkerLost
+from hioload_ws.internal.executor import WorkerExecutor
 from tests.adapters.workers import PATIENCE_S, make_app, value
 
 
@@ -118,3 +119,18 @@ def test_a_thread_that_can_not_serve_is_given_up_in_the_end(
         app.run()
     assert "no poller today" in capsys.readouterr().err
     assert {error.context["how"] for error in errors if isinstance(error, WorkerLost)} == {"it raised RuntimeError"}
+
+
+def test_an_executor_that_was_given_outlives_a_worker_and_ends_with_the_server() -> None:
+    executor = WorkerExecutor(1)
+    app = make_app("thread", executor=executor)
+    with app.background():
+        assert app._crew is not None
+        with connect(app.url) as connection:
+            connection.send("who")
+            connection.receive(PATIENCE_S)  # so at least one serves
+        for server in tuple(app._crew.by_thread.values()):
+            server.shutdown()  # from a thread that is not its own: waits for the end
+        assert executor.submit(lambda: 7).result(20_000_000_000) == 7
+    with pytest.raises(Closed):
+        executor.submit(int)
