@@ -194,17 +194,17 @@ class Reconnect:
     def post(self, function: Callable[[], object]) -> bool:
         """Have ``function()`` run on this one's thread, from any thread; ``False`` before the start and after the
         end."""
-        room, client = self._room, self.client
+        room = self._room
         if room is None or self._ended:
             return False
         self._posted.append(function)
         client = self.client  # as it is after the append: whoever comes later looks at what is posted first
-        if client is not None:
-            try:
-                client.post(_nothing)
-            except InvalidState:
-                pass  # it is being started, and will not wait
-        return room.post(_nothing)
+        try:
+            # Only where it waits now. An inbox that nobody empties would be full some day.
+            (room if client is None else client).post(_nothing)
+        except InvalidState:
+            pass  # the client is being started, and will not wait
+        return True
 
     def close(self) -> None:
         """Release everything at once; an open connection is dropped without a closing handshake. Idempotent."""

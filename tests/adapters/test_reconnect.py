@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from functools import partial
 
 import pytest
 
@@ -211,6 +212,21 @@ def test_what_is_posted_runs_while_it_connects_and_a_handler_that_raises_is_repo
     reconnect.close()
     assert ran == ["posted"]
     assert [str(error) for error in scene.errors] == ["mine", "handler"]
+
+
+def test_any_number_of_posts_is_taken_while_a_connection_is_open(scene: Scene) -> None:
+    scene.up()
+    reconnect = scene.reconnect()
+    reconnect.start()
+    while not scene.opened_s:
+        reconnect.turn()
+    ran: list[int] = []
+    for _ in range(10):
+        for number in range(1000):
+            assert reconnect.post(partial(ran.append, number))
+        reconnect.turn(0)
+    assert ran == [*range(1000)] * 10
+    reconnect.close()
 
 
 def test_a_post_from_within_the_making_of_a_client_runs(scene: Scene) -> None:
