@@ -17,7 +17,8 @@ import pytest
 from hioload_ws import Server, connect
 from hioload_ws.adapters.crew import SharedListener
 from hioload_ws.adapters.worker import ThreadWorker, be_worker
-from hioload_ws.api import ConnectionLost, InvalidArgument, TransportClosed
+from hioload_ws.api import ConnectionLost, InvalidArgument, Poller, TransportClosed
+from hioload_ws.internal.pollers import default_poller
 from hioload_ws.internal.supervisor import Seat
 from tests.adapters.command import PATIENCE_S, command, next_line
 from tests.adapters.workers import make_app
@@ -139,14 +140,21 @@ def test_whoever_was_let_in_before_a_child_drains_gets_an_answer() -> None:
             assert b"\x03\xe9" in answer  # close code 1001
 
 
-@needs_fork
 def test_a_thread_that_is_asked_to_end_before_it_serves_ends_all_the_same() -> None:
-    app = make_app("thread")
+    was_asked = threading.Event()
+
+    def make_poller() -> Poller:
+        if threading.current_thread() is not threading.main_thread():
+            assert was_asked.wait(PATIENCE_S)  # it is about to start
+        return default_poller()
+
+    app = make_app("thread", poller=make_poller)
     app.start()
     crew = app._crew
     assert crew is not None
-    seat = Seat(crew.supervisor, 0, 0)
-    worker = ThreadWorker(crew, seat, SharedListener(crew.listeners[0]), None, 1)
+    worker = ThreadWorker(crew, Seat(crew.supervisor, 0, 0), SharedListener(crew.listeners[0]), None, 1)
+    worker.stop()
+    was_asked.set()
     worker.reap()
     app.shutdown()
 
