@@ -78,6 +78,8 @@ class Inbound(Conversing):
             message = receiver.receive_one(data, count_bytes)
             if message is None:
                 self._take_many(data, count_bytes)
+                if count_bytes == len(data):
+                    self._read_more()
             else:
                 self._message_ns = self._heard_ns
                 traffic = hub.traffic
@@ -91,7 +93,6 @@ class Inbound(Conversing):
                     message.memory = None  # ``expire`` for a message that nobody retains, and that has no buffer
                 else:
                     message.expire()
-            # If there is more to read, the poller will say so.
             if hub.express is self:
                 if self._out:
                     self._send_replies(hub)
@@ -108,6 +109,21 @@ class Inbound(Conversing):
             self._discard_ready()  # nothing is to be flushed
         else:
             super()._on_ready(readiness)
+
+    def _read_more(self) -> None:
+        """A read on the express road has filled the memory, so there is more: go on, on the clear road.
+
+        The poller would say so, but later: meanwhile other connections would begin large messages, too, each in a
+        buffer of its own, where one after the other they take the same one, which is in the processor's cache.
+        """
+        if self._hub.express is self:
+            self._leave_express()
+        self.flush()
+        if self._bare is not None and not self._paused:
+            try:
+                self._read_frames()
+            except ConnectionLost as error:
+                self._lost(error)
 
     def _read(self) -> bool:
         if self._ending:

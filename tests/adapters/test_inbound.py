@@ -260,6 +260,14 @@ def test_the_end_of_the_stream_is_noticed_between_messages(bench: Bench) -> None
     assert connection.close_code == 1006
 
 
+def test_a_run_behind_one_that_closed_the_connection_is_not_delivered(bench: Bench) -> None:
+    bench.handler = lambda connection, message: connection.close()
+    _, peer = bench.open()
+    peer.transport.feed(peer.encode(TEXT, b"x") * 5 + peer.encode(TEXT, b"yy") * 5)
+    bench.turn()
+    assert bench.traffic.messages_received.count == 1
+
+
 def test_readiness_without_bytes_is_no_news(bench: Bench) -> None:
     connection, _ = bench.open()
     connection._on_ready(READABLE)  # a poller may be early
@@ -359,3 +367,30 @@ def test_a_socket_without_vectors_has_its_transport_send(bench: Bench, monkeypat
     peer.send(BINARY, b"m" * 3000)
     bench.turn()
     assert peer.messages() == [b"m" * 3000]
+
+
+def test_a_large_message_is_read_in_one_go_behind_a_full_read(make_bench: MakeBench) -> None:
+    bench = make_bench(read_buffer_bytes=1024)
+    _, peer = bench.open()
+    payload = bytes(range(256)) * 400
+    peer.send(BINARY, payload)
+    bench.reactor.run_once(0)
+    assert peer.messages() == [payload]
+
+
+@pytest.mark.parametrize("end", ["reset", "done"])
+def test_what_comes_behind_a_full_read_may_be_the_end(make_bench: MakeBench, end: str) -> None:
+    bench = make_bench(read_buffer_bytes=512)
+    connection, peer = bench.open()
+
+    def act(_: Connection, message: Message) -> None:
+        if end == "reset":
+            peer.transport.reset()
+        else:
+            connection.finish()
+
+    bench.handler = act
+    peer.transport.feed((peer.encode(BINARY, b"x" * 58)) * 9)
+    bench.turn()
+    assert connection.status is SessionStatus.CLOSED
+    assert not bench.errors
