@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
 
 from hioload_ws.contract import Contract, Outcome, check
 from hioload_ws.contract.engine import Factory
 from hioload_ws.contract.text import story
+from tests.kit import ledger
+
+NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 def hold(
-    suite: type[Contract], make: Factory, *, unsupported: Collection[str] = (), warned: Collection[str] = ()
+    suite: type[Contract],
+    make: Factory,
+    name: str,
+    *,
+    unsupported: Mapping[str, str] = NOTHING,
+    warned: Mapping[str, str] = NOTHING,
 ) -> None:
     """Hold an implementation to a suite: every requirement was run and passes, but those of the capabilities
-    that are named, which are not declared and whose refusal was checked; ``warned`` are ids of level SHOULD that
-    are known not to be met."""
+    in ``unsupported``, which are not declared and whose refusal was checked; ``warned`` are ids of level SHOULD
+    that are known not to be met. Both say why. ``name`` is what the ledger calls it: one that is played begins with
+    the name of the fake, as ``hioload_ws.fake`` exports it."""
     report = check(suite, make)
     left = {entry.requirement.id: entry for entry in report.entries if entry.outcome is not Outcome.PASS}
     wanted = {each.id for each in suite.requirements if each.capability in unsupported}
@@ -23,3 +34,4 @@ def hold(
     assert {id for id, entry in left.items() if entry.outcome is Outcome.UNSUPPORTED} == wanted
     assert {id for id, entry in left.items() if entry.outcome is Outcome.WARN} == set(warned)
     assert report.conformant
+    ledger.record(suite, name, unsupported, warned)

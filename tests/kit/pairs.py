@@ -152,8 +152,10 @@ PAIRS: Mapping[str, MakePair] = {
     "tls-memory": lambda: memory(TLS13),
     "tls12-memory": lambda: memory(TLS12),
     "tls-in-tls": tls_in_tls,
-    "simulated": simulated,
-    "simulated-slow": lambda: simulated(latency_ns=5_000_000, window_bytes=5_000, jitter_ns=4_000_000),
-    "scripted": scripted,
-    "recorded": recorded,
+    "SimNetwork": simulated,
+    "SimNetwork, slow": lambda: simulated(latency_ns=5_000_000, window_bytes=5_000, jitter_ns=4_000_000),
+    "ScriptedTransport": scripted,
+    "RecordingTransport over memory": recorded,
 }
+NO_DESCRIPTOR = ("SimNetwork", "SimNetwork, slow", "ScriptedTransport")
+"""Pairs that no poller of the system can watch."""

@@ -52,14 +52,14 @@ def played(text: str, scope: Scope) -> tuple[Affinity, Machine]:
 
 
 def test_the_affinity_of_this_machine_is_conformant() -> None:
-    hold(AffinityContract, real)
+    hold(AffinityContract, real, "SystemAffinity")
 
 
 def test_an_affinity_that_can_not_pin_refuses_properly() -> None:
-    hold(AffinityContract, unpinnable, unsupported=["pin"])
+    hold(AffinityContract, unpinnable, "SystemAffinity without masks", unsupported={"pin": "the system can not pin"})
 
 
 @pytest.mark.parametrize("text", MACHINES)
 def test_affinities_of_machines_that_do_not_exist_are_conformant(text: str) -> None:
     make: Callable[[Scope], tuple[Affinity, Machine]] = partial(played, text)
-    hold(AffinityContract, make)
+    hold(AffinityContract, make, f"fake_affinity() of {text}")

@@ -15,17 +15,17 @@ from hioload_ws.pool import SlabBufferPool
 from tests.kit.holding import hold
 
 POOLS: Mapping[str, Factory] = {
-    "slabs": SlabBufferPool,
-    "slabs, tracked": partial(SlabBufferPool, leaks="paranoid", on_leak=lambda report: None),
-    "fake": FakeBufferPool,
+    "SlabBufferPool": SlabBufferPool,
+    "SlabBufferPool, tracked": partial(SlabBufferPool, leaks="paranoid", on_leak=lambda report: None),
+    "FakeBufferPool": FakeBufferPool,
 }
 
 
 @pytest.mark.parametrize("kind", POOLS)
 def test_every_buffer_of_ours_is_conformant(kind: str) -> None:
-    hold(BufferContract, POOLS[kind])
+    hold(BufferContract, POOLS[kind], kind)
 
 
 @pytest.mark.parametrize("kind", POOLS)
 def test_every_pool_of_ours_is_conformant(kind: str) -> None:
-    hold(BufferPoolContract, POOLS[kind])
+    hold(BufferPoolContract, POOLS[kind], kind)

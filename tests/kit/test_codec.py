@@ -33,6 +33,6 @@ def fake(
     return fake_codec(role, pool=pool, limits=Limits(max_message_bytes), extensions=extensions)
 
 
-@pytest.mark.parametrize("make", [real, fake])
-def test_every_codec_of_ours_is_conformant(make: Factory) -> None:
-    hold(CodecContract, make)
+@pytest.mark.parametrize(("name", "make"), [("WebSocketCodec", real), ("fake_codec()", fake)])
+def test_every_codec_of_ours_is_conformant(name: str, make: Factory) -> None:
+    hold(CodecContract, make, name)

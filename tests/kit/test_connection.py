@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pytest
 
 from hioload_ws.contract.engine import Factory
@@ -11,6 +13,15 @@ from tests.kit.holding import hold
 from tests.kit.peers import client_peer, server_peer, unix_client_peer, unix_server_peer
 
 
-@pytest.mark.parametrize("make", [server_peer, client_peer, unix_server_peer, unix_client_peer, PlayedPeer])
-def test_every_connection_of_ours_is_conformant(make: Factory) -> None:
-    hold(ConnectionContract, make)
+CONNECTIONS: Mapping[str, Factory] = {
+    "of a server": server_peer,
+    "of a client": client_peer,
+    "of a server, unix": unix_server_peer,
+    "of a client, unix": unix_client_peer,
+    "FakeConnection": PlayedPeer,
+}
+
+
+@pytest.mark.parametrize("name", CONNECTIONS)
+def test_every_connection_of_ours_is_conformant(name: str) -> None:
+    hold(ConnectionContract, CONNECTIONS[name], name)

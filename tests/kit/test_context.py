@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pytest
 
 from hioload_ws.adapters.server_sessions import InheritingContexts
@@ -21,11 +23,23 @@ def of_session(clock: VirtualClock) -> object:
     return virtual_session(clock).context
 
 
-@pytest.mark.parametrize("make", [ValueContext, virtual_context, of_session])
-def test_every_context_of_ours_is_conformant(make: Factory) -> None:
-    hold(ContextContract, make)
+CONTEXTS: Mapping[str, Factory] = {
+    "ValueContext": ValueContext,
+    "virtual_context()": virtual_context,
+    "virtual_session().context": of_session,
+}
+FACTORIES: Mapping[str, Factory] = {
+    "ValueContextFactory": ValueContextFactory,
+    "virtual_contexts()": virtual_contexts,
+    "InheritingContexts": inheriting,
+}
 
 
-@pytest.mark.parametrize("make", [ValueContextFactory, virtual_contexts, inheriting])
-def test_every_factory_of_ours_is_conformant(make: Factory) -> None:
-    hold(ContextFactoryContract, make)
+@pytest.mark.parametrize("name", CONTEXTS)
+def test_every_context_of_ours_is_conformant(name: str) -> None:
+    hold(ContextContract, CONTEXTS[name], name)
+
+
+@pytest.mark.parametrize("name", FACTORIES)
+def test_every_factory_of_ours_is_conformant(name: str) -> None:
+    hold(ContextFactoryContract, FACTORIES[name], name)

@@ -12,4 +12,4 @@ def real(config: Settings) -> ConfigControl[Settings]:
 
 
 def test_the_control_of_ours_is_conformant() -> None:
-    hold(ControlContract, real)
+    hold(ControlContract, real, "ConfigControl")

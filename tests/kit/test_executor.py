@@ -24,8 +24,8 @@ def played(*, worker_count: int, queue_capacity: int) -> tuple[FakeExecutor, Cal
 
 
 def test_workers_on_threads_are_conformant() -> None:
-    hold(ExecutorContract, real)
+    hold(ExecutorContract, real, "WorkerExecutor")
 
 
 def test_workers_that_are_played_are_conformant() -> None:
-    hold(ExecutorContract, played, unsupported=["threads"])
+    hold(ExecutorContract, played, "FakeExecutor", unsupported={"threads": "tasks run when the test says so"})

@@ -29,9 +29,9 @@ def json_handler() -> Handler:
 
 @pytest.mark.parametrize("make", [echo, layered, json_handler])
 def test_every_handler_of_ours_is_conformant(make: Callable[[], Handler]) -> None:
-    hold(HandlerContract, make)
+    hold(HandlerContract, make, f"the handler {make.__name__}")
 
 
-@pytest.mark.parametrize("middleware", [routes.numbered, routes.limited])
-def test_every_middleware_of_ours_is_conformant(middleware: Middleware) -> None:
-    hold(MiddlewareContract, lambda: middleware)
+@pytest.mark.parametrize(("name", "middleware"), [("numbered", routes.numbered), ("limited", routes.limited)])
+def test_every_middleware_of_ours_is_conformant(name: str, middleware: Middleware) -> None:
+    hold(MiddlewareContract, lambda: middleware, f"routes.{name}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import pytest
 
@@ -51,6 +51,13 @@ def fake(kind: MessageKind, payload: bytes) -> Lent:
     return Lent(message, bytearray())
 
 
-@pytest.mark.parametrize("make", [whole, in_fragments, fake])
-def test_every_message_of_ours_is_conformant(make: Callable[[MessageKind, bytes], Lent]) -> None:
-    hold(MessageContract, make)
+MESSAGES: Mapping[str, Callable[[MessageKind, bytes], Lent]] = {
+    "WireMessage, whole": whole,
+    "WireMessage, in fragments": in_fragments,
+    "fake_message()": fake,
+}
+
+
+@pytest.mark.parametrize("name", MESSAGES)
+def test_every_message_of_ours_is_conformant(name: str) -> None:
+    hold(MessageContract, MESSAGES[name], name)

@@ -15,4 +15,4 @@ def test_every_registry_of_ours_is_conformant(kind: type[MetricsRegistry]) -> No
     def make(*, max_series_per_name: int) -> MetricsRegistry:
         return kind(max_series_per_name)
 
-    hold(MetricsContract, make)
+    hold(MetricsContract, make, kind.__name__)

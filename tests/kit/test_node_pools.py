@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from hioload_ws.api.types import NodeId
 from hioload_ws.contract import BufferPoolManagerContract, NodeObjectPoolsContract
 from hioload_ws.contract.suites.object_pool import Thing
@@ -32,17 +34,18 @@ def played(*, limit_bytes: int | None) -> NodeBufferPools:
 
 
 def test_buffer_pools_of_this_machine_are_conformant() -> None:
-    hold(BufferPoolManagerContract, of_this_machine)
+    hold(BufferPoolManagerContract, of_this_machine, "NodeBufferPools of this machine")
 
 
 def test_buffer_pools_of_two_nodes_are_conformant() -> None:
-    hold(BufferPoolManagerContract, of_two_nodes)
+    hold(BufferPoolManagerContract, of_two_nodes, "NodeBufferPools of two nodes")
 
 
 def test_buffer_pools_that_are_played_are_conformant() -> None:
-    hold(BufferPoolManagerContract, played)
+    hold(BufferPoolManagerContract, played, "fake_memory()")
 
 
 def test_object_pools_per_node_are_conformant() -> None:
-    hold(NodeObjectPoolsContract, lambda: NodeRecyclingPools(NODES, Thing, current_node=lambda: NODES[1]))
-    hold(NodeObjectPoolsContract, lambda: NodeRecyclingPools(NODES[:1], Thing, current_node=lambda: NODES[1]))
+    for nodes, name in ((NODES, "NodeRecyclingPools"), (NODES[:1], "NodeRecyclingPools, without the thread's node")):
+        make = partial(NodeRecyclingPools, nodes, Thing, current_node=lambda: NODES[1])
+        hold(NodeObjectPoolsContract, make, name)

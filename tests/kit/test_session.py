@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pytest
 
 from hioload_ws.api import Nanoseconds, SessionId
@@ -44,11 +46,19 @@ def virtual_one(*, deadline_ns: Nanoseconds | None) -> LiveSession:
     return virtual(limit=None).create(SessionId("a"), deadline_ns=deadline_ns)
 
 
-@pytest.mark.parametrize("make", [real_session, virtual_one])
-def test_every_session_of_ours_is_conformant(make: Factory) -> None:
-    hold(SessionContract, make)
+@pytest.mark.parametrize(("name", "make"), [("LiveSession", real_session), ("virtual_session()", virtual_one)])
+def test_every_session_of_ours_is_conformant(name: str, make: Factory) -> None:
+    hold(SessionContract, make, name)
 
 
-@pytest.mark.parametrize("make", [sharded, one_shard, two_nodes, virtual])
-def test_every_store_of_ours_is_conformant(make: Factory) -> None:
-    hold(SessionManagerContract, make)
+STORES: Mapping[str, Factory] = {
+    "ShardedSessions": sharded,
+    "ShardedSessions, one shard": one_shard,
+    "NodeSessions": two_nodes,
+    "virtual_sessions()": virtual,
+}
+
+
+@pytest.mark.parametrize("name", STORES)
+def test_every_store_of_ours_is_conformant(name: str) -> None:
+    hold(SessionManagerContract, STORES[name], name)

@@ -42,4 +42,4 @@ class Serving:
 
 
 def test_a_server_shuts_down_as_the_contract_says() -> None:
-    hold(GracefulShutdownContract, Serving)
+    hold(GracefulShutdownContract, Serving, "Server")

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from hioload_ws.api import Clock
 from hioload_ws.contract.engine import Factory
 from hioload_ws.contract.suites.batch import BatchContract
 from hioload_ws.contract.suites.clock import ClockContract
@@ -22,18 +23,20 @@ def recycling(factory: Callable[[], Thing], reset: Callable[[Thing], object], ma
 
 
 def test_the_batch_of_ours_is_conformant() -> None:
-    hold(BatchContract, ListBatch)
+    hold(BatchContract, ListBatch, "ListBatch")
 
 
 @pytest.mark.parametrize("make", [SystemClock, VirtualClock])
-def test_every_clock_of_ours_is_conformant(make: Factory) -> None:
-    hold(ClockContract, make)
+def test_every_clock_of_ours_is_conformant(make: type[Clock]) -> None:
+    hold(ClockContract, make, make.__name__)
 
 
 def test_the_object_pool_of_ours_is_conformant() -> None:
-    hold(ObjectPoolContract, recycling)
+    hold(ObjectPoolContract, recycling, "RecyclingPool")
 
 
-@pytest.mark.parametrize("make", [TimerScheduler, virtual_scheduler])
-def test_every_scheduler_of_ours_is_conformant(make: Factory) -> None:
-    hold(SchedulerContract, make)
+@pytest.mark.parametrize(
+    ("name", "make"), [("TimerScheduler", TimerScheduler), ("virtual_scheduler()", virtual_scheduler)]
+)
+def test_every_scheduler_of_ours_is_conformant(name: str, make: Factory) -> None:
+    hold(SchedulerContract, make, name)

@@ -13,7 +13,7 @@ BARE = ("tcp4", "tcp6", "unix-path", "unix-abstract", "memory", "memory-pair")
 
 @pytest.mark.parametrize("kind", BARE)
 def test_every_transport_with_a_bare_socket_is_conformant(kind: str) -> None:
-    hold(SocketTransportContract, PAIRS[kind])
+    hold(SocketTransportContract, PAIRS[kind], kind)
 
 
 @pytest.mark.parametrize("kind", PAIRS)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -67,8 +67,8 @@ def simulated() -> tuple[TransportProvider, Callable[[], Address], Callable[[], 
     return network.host("one").registry.get("tcp"), lambda: TcpAddress("one", 0), network.settle
 
 
-@pytest.fixture(params=["tcp4", "tcp6", "unix-path", "unix-abstract", "memory", "tls-tcp", "simulated"])
-def make(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[], object]]:
+@pytest.fixture(params=["tcp4", "tcp6", "unix-path", "unix-abstract", "memory", "tls-tcp", "SimNetwork"])
+def named(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, Callable[[], object]]:
     makes: dict[str, Callable[[], object]] = {
         "tcp4": partial(tcp, "127.0.0.1"),
         "tcp6": partial(tcp, "::1"),
@@ -76,16 +76,22 @@ def make(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[]
         "unix-abstract": partial(unix_abstract, tmp_path),
         "memory": memory,
         "tls-tcp": tls_over_tcp,
-        "simulated": simulated,
+        "SimNetwork": simulated,
     }
-    yield makes[request.param]
+    return request.param, makes[request.param]
 
 
-def test_every_provider_of_ours_is_conformant(make: Callable[[], object]) -> None:
-    hold(TransportProviderContract, make)
+def test_every_provider_of_ours_is_conformant(named: tuple[str, Callable[[], object]]) -> None:
+    name, make = named
+    hold(TransportProviderContract, make, name)
 
 
 @pytest.mark.parametrize("name", [provider.name for provider in absent_providers()])
 def test_what_is_absent_refuses_properly(name: str) -> None:
     [provider] = [each for each in absent_providers() if each.name == name]
-    hold(TransportProviderContract, lambda: (provider, lambda: TcpAddress("127.0.0.1", 0)), unsupported=["available"])
+    hold(
+        TransportProviderContract,
+        lambda: (provider, lambda: TcpAddress("127.0.0.1", 0)),
+        name,
+        unsupported={"available": "it is absent"},
+    )

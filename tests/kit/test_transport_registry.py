@@ -8,4 +8,4 @@ from tests.kit.holding import hold
 
 
 def test_the_registry_is_conformant() -> None:
-    hold(TransportRegistryContract, Registry)
+    hold(TransportRegistryContract, Registry, "Registry")
