@@ -140,7 +140,9 @@ class SimTransport:
 
     def recv_into(self, buffer: WritableMemory, /) -> int:
         """Receive what has arrived; contract as ``api.transport.Transport.recv_into``."""
-        self._check()
+        self._check_open()
+        if self._lost and not (self._inbound or self._input_ended):
+            raise self._lost_error()
         view = memoryview(buffer)
         if view.readonly or not view.nbytes:
             raise InvalidArgument("the buffer must be writable and not empty", size_bytes=view.nbytes)
@@ -248,12 +250,12 @@ class SimTransport:
             self._touch()
 
     def lose(self, nothing: object = None) -> None:
-        """For the network: the connection was reset; what was not read is gone."""
+        """For the network: the connection was reset. What arrived before, the end too, can still be read: as Linux
+        does it, and the contract wants it."""
         if not (self.vanished or self._lost or self.closed):
             self._net.happened(b"reset", self)
             self._lost = True
             self.connecting = False
-            self._inbound.clear()
             self._outgoing.drop()
             self._touch()
 
@@ -325,6 +327,9 @@ class SimTransport:
             self._watcher.touch(self._handle)
 
     def _lost_error(self) -> ConnectionLost:
+        # The program knows now, and each call says so from here on.
+        self._inbound.clear()
+        self._input_ended = False
         return ConnectionLost("the connection was reset", peer=str(self.peer_address))
 
     def _check_open(self) -> None:

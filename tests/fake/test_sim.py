@@ -141,16 +141,35 @@ def test_closing_with_unread_bytes_resets_and_so_does_writing_to_who_has_closed(
             near.send([b"nobody reads this"])
         network.settle()
         assert near.readiness() == BOTH | FAILED
-        with pytest.raises(ConnectionLost):
-            near.recv_into(bytearray(1))
+        if not has_unread:
+            assert near.recv_into(bytearray(1)) == END_OF_STREAM  # it came before the reset
         with pytest.raises(ConnectionLost):
             near.send([b"x"])
+        with pytest.raises(ConnectionLost):
+            near.recv_into(bytearray(1))
         with pytest.raises(ConnectionLost):
             near.flush()
         near.shutdown()
         near.close()
         network.settle()
         assert network.connection_count == 0
+
+
+def test_what_arrived_before_a_reset_can_be_read_until_the_reset_is_met() -> None:
+    for meets_it_first in (False, True):
+        near, far = pair(network := SimNetwork())
+        far.send([b"early"])
+        near.send([b"unread"])
+        network.settle()
+        far.close()
+        network.settle()
+        if meets_it_first:
+            with pytest.raises(ConnectionLost):
+                near.flush()
+        else:
+            assert near.recv_into(bytearray(9)) == len(b"early")
+        with pytest.raises(ConnectionLost):
+            near.recv_into(bytearray(9))
 
 
 def test_what_arrives_after_a_reset_or_a_crash_is_not_seen() -> None:
