@@ -8,8 +8,8 @@ Two measurements, each in a server process of its own whose clients live elsewhe
 
 Run with ``pytest benchmarks/test_memory.py -s``, which prints the table. Linux only, for the second.
 
-Measured on CPython 3.11, Linux 6, 5 000 connections with a browser's headers, sessions on: 870 to 970 bytes of PSS.
-The raw head of the request would be another 500; it is shared, since it differs in nothing but the key.
+Measured on CPython 3.11, Linux 6: 900 bytes of objects of its own, 145 of tables, 865 of PSS. The raw head of the
+request would be another 500; it is shared, since it differs in nothing but the key.
 """
 
 from __future__ import annotations
