@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
+from hioload_ws.adapters import door as door_module
 from hioload_ws.adapters.door import MAX_REFUSALS, Door
 from hioload_ws.adapters.server_sessions import SessionDesk
 from hioload_ws.api import (
@@ -238,3 +239,27 @@ def test_a_door_counts_connections_and_not_refusals(make_bench: MakeBench) -> No
     bench.open()
     bench.admit()
     assert len(bench.hub.connections) == 2
+
+
+def test_handshakes_that_came_to_the_same_share_what_was_agreed_and_memory_for_others_is_bounded(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(door_module, "_MAX_AGREEMENTS", 3)
+    urls = [f"ws://test/{number}" for number in range(8)]
+    for url in urls:
+        bench.open(url)  # the first one in its words is kept whole
+        (one, _), (other, _) = bench.open(url), bench.open(url)
+        assert one._established is other._established
+        assert (one.path, other.request.path) == (url[9:], url[9:])
+        assert len(bench.door._agreements) <= 3
+
+
+def test_a_changed_configuration_forgets_what_was_checked_under_the_old_one(bench: Bench) -> None:
+    bench.open()
+    assert len(bench.door.heads) == 1
+    bench.door.handshake_config = HandshakeConfig(check_origin=lambda origin, request: False)
+    assert len(bench.door.heads) == 0 and bench.door.handshake_config.check_origin is not None
+    peer = bench.admit()
+    peer.transport.feed(peer.request())
+    bench.turn()
+    assert peer.response().status == 403
