@@ -173,9 +173,10 @@ class FakeExecutor:
         self.worker_count = worker_count
 
     def stats(self) -> ExecutorStats:
-        """Return the books."""
+        """Return the books; workers go when all is done after shutdown."""
+        has_work = bool(self._queue or self._running_count)
         return ExecutorStats(
-            worker_count=self.worker_count,
+            worker_count=self.worker_count if has_work or not self._closed else 0,
             submitted_count=self._counts["submitted"],
             completed_count=self._counts["completed"],
             failed_count=self._counts["failed"],

@@ -32,6 +32,7 @@ from ..api.pool import MAX_CLASS_BYTES, MIN_CLASS_BYTES, ClassStats, LeakReport,
 from ..api.topology import Topology
 from ..api.types import NodeId
 from ..pool.manager import NodeBufferPools
+from ..pool.slab import round_up_to_pages
 from .faults import Faults, OutOfMemory
 
 FRESH_BYTE: Final = 0xA5
@@ -293,9 +294,9 @@ def fake_memory(
 
 
 def _capacity(size_bytes: int) -> int:
-    """Return the size of the slot: a power of two up to the largest class, then exact."""
+    """Return the size of the slot: a power of two up to the largest class, then whole pages."""
     if size_bytes > MAX_CLASS_BYTES:
-        return size_bytes
+        return round_up_to_pages(size_bytes)
     return max(MIN_CLASS_BYTES, 1 << (size_bytes - 1).bit_length())
 
 

@@ -50,6 +50,18 @@ DIVERGENCES: Final = (
         "RNG-21 of `mpmc-ring`, and with it RNG-24 and RNG-25: two threads may both get the last place.",
         "Who has threads takes the real ring: what a fake adds is a ring that is full when the test says so.",
     ),
+    Divergence(
+        "DIV-02",
+        "FakeBufferPool",
+        "`limit_bytes` bounds what is out; with slabs it bounds what is mapped, so they may refuse earlier.",
+        "No memory is kept for later here, so that a use after release is found; the limit says what a test means.",
+    ),
+    Divergence(
+        "DIV-03",
+        "ScriptedTransport",
+        "`reset()` drops what was fed and not read; sockets of Linux, and `SimNetwork`, let it be read first.",
+        "RFC 9293 §3.10.7.4 flushes it, other systems do: here a test decides, by reading before it resets.",
+    ),
 )
 
 NOT_HELD: Final[Mapping[str, str]] = {

@@ -12,6 +12,8 @@ import select
 from collections.abc import Callable, Sequence
 from typing import Final, TypeAlias
 
+from hypothesis import strategies as st
+
 from hioload_ws.api.errors import ConnectionLost, HioloadError
 from hioload_ws.api.poller import READABLE, WRITABLE, Interest
 from hioload_ws.api.transport import END_OF_STREAM, WOULD_BLOCK, Transport
@@ -23,6 +25,12 @@ Trace: TypeAlias = "list[object]"
 
 MOST_UNREAD_BYTES: Final = 30_000
 """What every system takes of a stream that nobody reads."""
+
+
+def scripts(names: Sequence[str], first: int, second: int, most: int = 25) -> st.SearchStrategy[list[Operation]]:
+    """Return scripts of these operations with numbers up to ``first`` and ``second``."""
+    one = st.tuples(st.sampled_from(names), st.integers(0, first), st.integers(0, second))
+    return st.lists(one, max_size=most)
 
 
 def attempt(function: Callable[[], object]) -> object:
