@@ -16,11 +16,13 @@ from hioload_ws.api import (
     Connection,
     ConnectionLost,
     InvalidArgument,
+    InvalidState,
     Message,
     PingReceived,
     SessionStatus,
     TimedOut,
 )
+from hioload_ws.adapters.lifetime import NEVER_NS
 from tests.adapters.bench import Bench, Peer, joined
 
 MakeBench = Callable[..., Bench]
@@ -339,3 +341,48 @@ def test_a_reset_that_shows_only_when_reading_is_a_lost_connection(bench: Bench)
     peer.transport.reset()
     connection._on_ready(READABLE)  # a poller that has not heard of the failure yet
     assert end_of(bench) == (1006, "", ConnectionLost)
+
+
+def test_before_it_is_open_a_connection_has_agreed_on_nothing(bench: Bench) -> None:
+    bench.admit()
+    [connection] = bench.hub.connections
+    for ask in (lambda: connection.params, lambda: connection.request, lambda: connection.session):
+        with pytest.raises(InvalidState):
+            ask()
+
+
+def test_the_request_is_made_once(bench: Bench) -> None:
+    connection, _ = bench.open("ws://test/here")
+    assert connection.request is connection.request and connection.path == "/here"
+
+
+def test_without_pings_only_idleness_is_looked_at_and_a_message_puts_it_off(make_bench: MakeBench) -> None:
+    bench = make_bench(ping_interval_s=0, idle_timeout_s=30)
+    connection, peer = bench.open()
+    bench.advance(29)
+    peer.send(TEXT, b"still here")
+    bench.turn()
+    bench.advance(29)
+    assert connection.status is SessionStatus.ACTIVE and connection.deadline_ns < NEVER_NS
+    bench.advance(2)
+    assert connection.status > SessionStatus.ACTIVE and connection.close_reason == "idle for too long"
+
+
+def test_without_pings_and_limits_nothing_is_looked_at(make_bench: MakeBench) -> None:
+    bench = make_bench(ping_interval_s=0)
+    connection, _ = bench.open()
+    assert connection.deadline_ns == NEVER_NS and not connection.filed
+
+
+def test_a_peer_that_hangs_up_while_our_last_frames_wait_gets_them_first(bench: Bench) -> None:
+    connection, peer = bench.open()
+    peer.transport.limit_room(0)
+    connection.send(b"last words")
+    peer.close()
+    bench.turn()
+    peer.transport.feed_end()
+    bench.turn()
+    assert connection.status is SessionStatus.CLOSING
+    peer.transport.limit_room(None)
+    bench.turn()
+    assert not bench.hub.connections and b"last words" in peer.new_bytes()
