@@ -24,7 +24,7 @@ from itertools import cycle, islice
 from types import MappingProxyType
 
 from ..api.affinity import Scope
-from ..api.errors import InvalidArgument, NotFound, NotSupported
+from ..api.errors import InvalidArgument, NotSupported
 from ..api.executor import Executor
 from ..api.topology import Topology
 from ..api.types import ANY_NODE, CpuId, NodeId

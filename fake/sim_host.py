@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Final, TypedDict, TypeVar
 
 from ..api.errors import (
     AlreadyExists,
-    ConnectionLost,
     InvalidArgument,
     NotSupported,
     TransportClosed,

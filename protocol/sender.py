@@ -20,7 +20,6 @@ from collections.abc import Callable, Sequence
 from struct import Struct
 from typing import Final
 
-from ..api.buffer import Buffer
 from ..api.errors import InvalidArgument, InvalidState
 from ..api.extension import Extension
 from ..api.message import BINARY, TEXT, MessageKind

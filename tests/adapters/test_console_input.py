@@ -16,7 +16,7 @@ import pytest
 from hioload_ws import Connection, Message, OpenEvent, Server
 from hioload_ws.adapters import console
 from hioload_ws.adapters.reconnect import Reconnect
-from hioload_ws.api import ConnectionLost, HandshakeFailed, InvalidArgument, InvalidState, ProtocolViolation
+from hioload_ws.api import ConnectionLost, HandshakeFailed, InvalidArgument, ProtocolViolation
 from tests.adapters.bench import Bench
 from tests.adapters.terminal import CERTIFICATES, PATIENCE_S, Terminal, wait_for_readers
 

@@ -36,7 +36,7 @@ from pathlib import Path
 from typing import Final, cast
 
 import hypothesis.stateful
-import hypothesis.strategies  # noqa: F401  # imported here, once, and not by each of the children
+import hypothesis.strategies  # imported here, once, and not by each of the children
 import pytest
 
 REPOSITORY: Final = Path(__file__).resolve().parents[2]
