@@ -20,7 +20,7 @@ from typing import Final
 
 from ..api.errors import InternalError, TimedOut
 from .scenario import Mode
-from .traffic import CLOSE_FRAME, bursts, frame, upgrade
+from .traffic import CLOSE_FRAME, bursts, upgrade
 
 _LOOK_S: Final = 0.05
 _PING: Final = 0x89
@@ -156,12 +156,14 @@ def echo(task: Task, socks: Sequence[socket.socket], until: Callable[[], bool]) 
 
 
 class Listener:
-    """A connection that is sent messages, and pings between them because it never says anything."""
+    """A connection that is sent messages of one size, and pings between them because it never says anything."""
 
-    __slots__ = ("_rest", "_sock")
+    __slots__ = ("_frame_bytes", "_got_bytes", "_rest", "_sock")
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket.socket, frame_bytes: int) -> None:
         self._sock = sock
+        self._frame_bytes = frame_bytes
+        self._got_bytes = 0
         self._rest = bytearray()
 
     def hear(self, wanted: bytes, room: bytearray) -> bool:
@@ -169,45 +171,49 @@ class Listener:
         count = self._sock.recv_into(room)
         if not count:
             raise WrongReply("the server hung up")
-        if not self._rest and room.startswith(wanted) and count == len(wanted):
+        if count == len(wanted) and not self._got_bytes and not self._rest and room.startswith(wanted):
             return True
         rest = self._rest
         rest += room[:count]
-        come = False
         while rest:
-            if rest[0] == _PING and len(rest) > 1 and len(rest) >= 2 + rest[1]:
+            in_frame = self._got_bytes % self._frame_bytes
+            if not in_frame and rest[0] == _PING:
+                if len(rest) < 2 or len(rest) < 2 + rest[1]:
+                    break
                 del rest[pong(self._sock, rest, len(rest)) :]
-            elif not come and rest.startswith(wanted):
-                del rest[: len(wanted)]
-                come = True
-            elif rest[0] == _PING or (not come and wanted.startswith(rest)):
-                break  # the start of one
-            else:
+                continue
+            piece = rest[: self._frame_bytes - in_frame]
+            if not wanted.startswith(piece, self._got_bytes):
                 raise WrongReply("a broadcast differs from what was sent", got=bytes(rest[:100]))
-        return come
+            self._got_bytes += len(piece)
+            del rest[: len(piece)]
+        if self._got_bytes < len(wanted):
+            return False
+        self._got_bytes = 0
+        return True
 
 
 def broadcast(task: Task, socks: Sequence[socket.socket], until: Callable[[], bool]) -> int:
-    """Have one message after the other sent to all connections; return the deliveries."""
-    payloads = [pair[1][2:] for pair in bursts(task.size_bytes, 1, task.seed, False)]
-    listeners = {sock.fileno(): Listener(sock) for sock in socks}
-    deliveries = 0
+    """Have ``in_flight`` messages sent to all connections, and the next ones when all have come; return the
+    deliveries."""
+    pairs = bursts(task.size_bytes, task.in_flight, task.seed, False)
+    listeners = {sock.fileno(): Listener(sock, len(pairs[0][1]) // task.in_flight) for sock in socks}
+    turn = 0
     room = bytearray(_ROOM)
     with select.epoll() as poller:
         for handle in listeners:
             poller.register(handle, select.EPOLLIN)
         while not until():
-            payload = payloads[deliveries // len(socks) % len(payloads)]
-            wanted = frame(payload, None)
-            socks[0].send(frame(payload, b"mask"))
+            request, wanted = pairs[turn % len(pairs)]
+            turn += 1
+            socks[0].send(request)
             missing = len(socks)
             while missing:
                 events = poller.poll(_STALL_S)
                 if not events:
                     raise TimedOut("a broadcast did not come", seconds=_STALL_S, missing=missing)
                 missing -= sum(listeners[handle].hear(wanted, room) for handle, _ in events)
-            deliveries += len(socks)
-    return deliveries
+    return turn * task.in_flight * len(socks)
 
 
 def answer_pings(socks: Sequence[socket.socket], until: Callable[[], bool]) -> int:

@@ -22,7 +22,7 @@ class Mode(enum.Enum):
     ECHO = "echo"
     """Each connection sends ``in_flight`` messages at once, and again when all came back."""
     BROADCAST = "broadcast"
-    """One connection sends a message, every connection must get it; then the next."""
+    """One connection sends ``in_flight`` messages, every connection must get them; then the next."""
     HANDSHAKE = "handshake"
     """Each of ``connections`` slots connects, upgrades, closes with the closing handshake, and begins again."""
     IDLE = "idle"
@@ -99,7 +99,11 @@ SCENARIOS: Final = (
         goals=(Goal(OURS, "websockets", 5),),
     ),
     Scenario(
-        "broadcast", "broadcast of 32 B to 1000", Mode.BROADCAST, "deliveries", 1000,
+        "broadcast", "broadcast of 32 B to 1000, one after the other", Mode.BROADCAST, "deliveries", 1000,
+        servers=(OURS, *_PEERS),
+    ),
+    Scenario(
+        "broadcasts", "broadcast of 32 B to 1000, 16 on their way", Mode.BROADCAST, "deliveries", 1000, 16,
         servers=(OURS, *_PEERS),
         goals=(Goal(OURS, "websockets", 3),),
     ),

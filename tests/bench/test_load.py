@@ -139,20 +139,22 @@ def test_a_broadcast_counts_deliveries() -> None:
     with serving(lambda connection, message: None) as (_, port):
         all_of_them = task(port, connections=3, path="/all", size_bytes=32)
         with connected(all_of_them) as socks:
-            assert broadcast(all_of_them, socks, turns(4)) == 12
+            assert broadcast(all_of_them, socks, turns(4)) == 24
 
 
 def test_pings_between_broadcasts_are_answered_wherever_the_stream_is_cut() -> None:
     ours, theirs = socket.socketpair()
-    wanted, room = frame(b"hello", None), bytearray(100)
-    listener = Listener(ours)
+    one = frame(b"hello", None)
+    wanted, room = one + one, bytearray(100)
+    listener = Listener(ours, len(one))
     for piece, come in (
-        (b"\x89", False), (b"\x02ab" + wanted[:3], False), (wanted[3:] + b"\x89\x00", True),
-        (b"\x89\x00" + wanted, True), (wanted, True),
+        (b"\x89", False), (b"\x02ab" + wanted[:3], False), (wanted[3:], True),
+        (b"\x89\x00" + wanted, True), (one + b"\x89\x00" + one[:1], False), (one[1:], True), (wanted, True),
+        (one, False), (one, True), (b"\x89\x00" + one, False), (one, True),
     ):  # fmt: skip
         theirs.send(piece)
         assert listener.hear(wanted, room) is come
-    assert theirs.recv(100) == b"\x8a\x82\0\0\0\0ab" + b"\x8a\x80\0\0\0\0" * 2
+    assert theirs.recv(100) == b"\x8a\x82\0\0\0\0ab" + b"\x8a\x80\0\0\0\0" * 3
     theirs.send(wanted + b"?")
     with pytest.raises(WrongReply, match="differs"):
         listener.hear(wanted, room)
