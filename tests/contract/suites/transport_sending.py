@@ -18,7 +18,7 @@ SENDING = (
     must("TRN-21", "send never blocks: it answers pending_bytes, and loses nothing of what is pending.", "TRN-09"),
     must("TRN-22", "While something is pending interest has WRITABLE, and flush brings it down to 0.", "TRN-21"),
     must("TRN-23", "Borrowed memory may be changed as soon as send has returned.", "TRN-21"),
-    must("TRN-24", "The caller's memory is never written to.", "TRN-12"),
+    must("TRN-24", "The caller's memory is never written to, whether it leaves at once or waits.", "TRN-12", "TRN-21"),
     must("TRN-25", "The batch itself is not kept: it may be changed as soon as send has returned.", "TRN-21"),
     must("TRN-26", "A buffer is retained while bytes of it are pending, and released then.", "TRN-21"),
     must("TRN-27", "A buffer that the caller releases after send still arrives as it was.", "TRN-21"),
@@ -94,13 +94,23 @@ class SendingContract(TransportBase, name="transport-sending", requirements=()):
 
     @requirement("TRN-24")
     def callers_memory_is_untouched(self, trial: Trial) -> None:
-        pair = self.pair(trial)
-        for size_bytes in (1, 126, pair.affordable(70_000)):
-            data = content(size_bytes, trial.rng)
-            memory, second = bytearray(data), bytearray(data)
-            pair.transfer(pair.near, memory, memoryview(second))
-            trial.equal(memory, bytearray(data), "the bytearray that was sent")
-            trial.equal(second, bytearray(data), "the memory under the view that was sent")
+        for full in (False, True):
+            pair = self.pair(trial)
+            pool = trial.make(SlabBufferPool)
+            sent = pair.fill(pair.near) if full else b""
+            lent: list[_Lent] = []
+            for size_bytes in (1, 126, pair.affordable(70_000)):
+                lent.append(_Lent(trial, pool, content(size_bytes, trial.rng)))
+                sent += lent[-1].send(pair.near)
+                if not full:
+                    pair.receive(pair.far, sent)
+                    pair.near.flush()
+                    lent[-1].look("when all has arrived")
+                    sent = b""
+            pair.receive(pair.far, sent)
+            pair.near.flush()
+            for each in lent:
+                each.look("in the end")
 
     @requirement("TRN-25")
     def batch_is_let_go(self, trial: Trial) -> None:
@@ -165,6 +175,8 @@ class SendingContract(TransportBase, name="transport-sending", requirements=()):
             marks.look()
             if not pair.near.pending_bytes:
                 return
+            if pair.near.pending_bytes < marks.high_bytes:
+                sent += marks.send_up_to_high()
             while pair.near.pending_bytes <= marks.high_bytes:
                 sent += marks.send_more()
             sent += marks.send_more()
@@ -183,6 +195,37 @@ class SendingContract(TransportBase, name="transport-sending", requirements=()):
             trial.raises(InvalidArgument, call, partial(near.set_water_marks, high_bytes, low_bytes, None))
         near.set_water_marks(0, 0, None)
         near.send([b"x"])
+
+
+class _Lent:
+    """Memory of the caller's in every form that can be sent and written to, and what it has to hold."""
+
+    def __init__(self, trial: Trial, pool: SlabBufferPool, data: bytes) -> None:
+        self.trial = trial
+        self.data = data
+        self.plain, self.below = bytearray(data), bytearray(data)
+        self.buffer = acquire(trial, pool, len(data))
+        self.around = acquire(trial, pool, len(data) + 20)
+        self.buffer.data()[:] = data
+        self.around.data()[:] = self.whole = bytes(10) + data + bytes(10)
+        self.slice = self.around.slice(10, 10 + len(data))
+        trial.defer(self.slice.release)
+        self.views = self.buffer.view(), self.around.view()  # they show it even where a count is lost
+
+    def send(self, end: Transport) -> bytes:
+        """Send all of it, and return what that is."""
+        size = f"{len(self.data)} bytes"
+        self.trial.did(f"send([bytearray, memoryview, pooled buffer, slice of another]), {size} each")
+        end.send([self.plain, memoryview(self.below), self.buffer, self.slice])
+        self.look("after send")
+        return self.data * 4
+
+    def look(self, when: str) -> None:
+        """Expect that nothing of it has changed."""
+        self.trial.equal(bytes(self.plain), self.data, f"the bytearray that was sent, {when}")
+        self.trial.equal(bytes(self.below), self.data, f"the memory under the view that was sent, {when}")
+        self.trial.equal(bytes(self.views[0]), self.data, f"the pooled buffer that was sent, {when}")
+        self.trial.equal(bytes(self.views[1]), self.whole, f"the buffer of which a slice was sent, {when}")
 
 
 class _Marks:
@@ -205,6 +248,15 @@ class _Marks:
             trial.true(paused, f"with {pending_bytes} bytes pending the last word is True", got=told)
         elif pending_bytes <= self.low_bytes:
             trial.true(not paused, f"with {pending_bytes} bytes pending the last word is not True", got=told)
+
+    def send_up_to_high(self) -> bytes:
+        """Send what makes the high mark full, and return it: that is not above it, so nothing is told."""
+        before = list(self.told)
+        piece = content(self.high_bytes - self.pair.near.pending_bytes, self.pair.trial.rng)
+        self.pair.near.send([piece])
+        self.pair.trial.did(f"send([{len(piece)} bytes]); pending: {self.pair.near.pending_bytes}")
+        self.pair.trial.equal(self.told, before, f"what was told with no more than {self.high_bytes} bytes pending")
+        return piece
 
     def send_more(self) -> bytes:
         """Send some more, and return it."""
