@@ -78,6 +78,22 @@ class Shrinks(Lease):
         super().release()
 
 
+class ShrinksNext(Lease):
+    is_slice = False
+
+    def slice(self, start: int, stop: int) -> Lease:
+        part = super().slice(start, stop)
+        setattr(part, "is_slice", True)
+        return part
+
+    def release(self) -> None:
+        is_last = self.own and self.block.count == 1
+        super().release()
+        if is_last and self.is_slice and not self.start:
+            free = self.block.pool.free[len(self.block.memory)]
+            free[-1] = free[-1][: len(self)]
+
+
 class ClippedSlice(Lease):
     def slice(self, start: int, stop: int) -> Lease:
         return super().slice(max(start, 0), max(min(stop, len(self)), max(start, 0)))
@@ -186,6 +202,7 @@ breaks("BUF-05", "answers retain with another object", NewFromRetain)
 breaks("BUF-06", "copies what is sliced", CopyingSlice)
 breaks("BUF-07", "counts a slice of a slice twice", TwiceCountedSlice)
 breaks("BUF-08", "shrinks to the slice that was released", Shrinks)
+breaks("BUF-08", "shrinks the memory for the next lease to the slice that was released last", ShrinksNext)
 breaks("BUF-09", "clips a slice as a list does", ClippedSlice)
 breaks("BUF-09", "counts a slice before it looks at the range", CountsThenChecks)
 breaks("BUF-10", "gives the memory away when the origin of a slice is released", EndsWithOrigin)

@@ -123,6 +123,23 @@ class TakesBackSlice(Pool):
             super().release()
 
 
+@GALLERY.mutant("BPL-10", "keeps no more of the memory than the slice at its beginning that was released last")
+class KeepsSlice(Pool):
+    class name(Lease):  # noqa: N801 - the pool's attribute
+        is_slice = False
+
+        def slice(self, start: int, stop: int) -> Lease:
+            part = super().slice(start, stop)
+            setattr(part, "is_slice", True)
+            return part
+
+        def release(self) -> None:
+            is_last = self.own and self.block.count == 1
+            super().release()
+            if is_last and self.is_slice and not self.start:
+                self.block.pool.free[len(self.block.memory)][-1] = self.block.memory[: len(self)]
+
+
 @GALLERY.mutant("BPL-11", "gives back all counts at once")
 class GivesBackAll(Pool):
     def release(self, buffer: Lease) -> None:

@@ -140,14 +140,16 @@ class BufferContract(Contract, name="buffer", requirements=BUFFER):
         buffer.slice(0, 10).release()
         trial.equal((len(buffer), buffer.capacity), (3000, size_bytes), "len and capacity")
         trial.equal(buffer.copy(), wanted, "the content")
-        trial.did("slice(5, 6), release the buffer, then the slice")
-        part = buffer.slice(5, 6)
-        buffer.release()
-        part.release()
-        again = acquire(trial, pool, 3000)
-        trial.equal((len(again), again.capacity), (3000, size_bytes), "len and capacity of the next lease")
-        again.data()[:] = wanted
-        trial.equal(again.copy(), wanted, "the content of the next lease")
+        for start, stop in ((5, 6), (0, 10), (0, 0), (0, 2999)):
+            trial.did(f"slice({start}, {stop}), release the buffer, then the slice")
+            part = buffer.slice(start, stop)
+            buffer.release()
+            part.release()
+            buffer = acquire(trial, pool, 3000)
+            found = (len(buffer), buffer.capacity, len(buffer.data()))
+            trial.equal(found, (3000, size_bytes, 3000), "len, capacity and bytes of the next lease")
+            buffer.data()[:] = wanted
+            trial.equal(buffer.copy(), wanted, "the content of the next lease")
 
     @requirement("BUF-09")
     def slices_outside_are_refused(self, trial: Trial) -> None:

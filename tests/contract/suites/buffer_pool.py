@@ -226,14 +226,20 @@ class BufferPoolContract(Contract, name="buffer-pool", requirements=BUFFER_POOL)
     def slices_cost_no_memory(self, trial: Trial) -> None:
         pool = self.pool(trial, LIMIT_BYTES)
         count = len(self.fill_and_release(trial, pool))
-        for _ in range(3):
-            for buffer in (out := self.fill(trial, pool)):
-                trial.did("slice(1, 100), release the buffer, then the slice")
-                part = buffer.slice(1, 100)
+        capacities = {buffer.capacity for buffer in self.fill_and_release(trial, pool)}
+        for start, stop in ((1, 100), (0, 100), (0, 1), (0, 0), (0, PIECE_BYTES - 1)):
+            for buffer in self.fill(trial, pool):
+                trial.did(f"slice({start}, {stop}), release the buffer, then the slice")
+                part = buffer.slice(start, stop)
                 buffer.release()
                 part.release()
+            out = self.fill(trial, pool)
             trial.equal(len(out), count, "how many pieces there are again")
-            trial.equal({len(each) for each in out}, {PIECE_BYTES}, "their sizes")
+            sizes = {(len(each), len(each.data())) for each in out}
+            trial.equal(sizes, {(PIECE_BYTES, PIECE_BYTES)}, "their len, and the bytes of their data()")
+            trial.equal({each.capacity for each in out}, capacities, "their capacities")
+            for buffer in out:
+                buffer.release()
 
     @requirement("BPL-11")
     def release_takes_one_count(self, trial: Trial) -> None:
