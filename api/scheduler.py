@@ -1,8 +1,9 @@
 """Scheduler: run a function later, and be able to take that back.
 
-Deadlines are monotonic nanoseconds. A timer never fires early, fires at most once (a periodic one: once a
-period), and never after ``cancel`` returned ``True``. Timers with equal deadlines fire in the order they
-were scheduled.
+Deadlines are monotonic nanoseconds, and exact: ``now_ns()`` at the call plus the delay, never rounded to a
+coarser tick. A timer never fires early, fires at most once (a periodic one: once a period), and never after
+``cancel`` returned ``True``. Timers with equal deadlines fire in the order they were scheduled. How late one
+fires is the owner's affair: ``run_due`` runs all whose deadline has come, as far as its budget goes.
 """
 
 from __future__ import annotations

@@ -283,6 +283,22 @@ class LosesOne(Correct):
         return found[:2] if self.cancelled and len(found) == 3 else found
 
 
+@GALLERY.mutant("SCH-21", "loses the last timer when it throws out many that were cancelled")
+class LosesAtCleaning(Correct):
+    def pending(self) -> list[Timer]:
+        found = [each for each in self.timers if not each.done]
+        if len(self.timers) - len(found) > 100:
+            self.timers = found[:-1]
+        return sorted(found, key=self.key)
+
+
+@GALLERY.mutant("SCH-21", "sorts the first hundred timers only")
+class SortsHundred(Correct):
+    def pending(self) -> list[Timer]:
+        self.timers = [each for each in self.timers if not each.done]
+        return sorted(self.timers[:100], key=self.key) + self.timers[100:]
+
+
 GALLERY.oddball("a plain list, sorted each time")(Correct)
 
 

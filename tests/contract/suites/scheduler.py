@@ -39,6 +39,7 @@ SCHEDULER = (
     must("SCH-18", "A periodic function that is cancelled runs no more, also by itself while it runs.", "SCH-15"),
     must("SCH-19", "An exception in one period is kept, and the next period still comes.", "SCH-15", "SCH-10"),
     must("SCH-20", "Any mixture of calls does what a sorted list of deadlines does.", "SCH-04", "SCH-14"),
+    must("SCH-21", "Of hundreds of timers those that were not cancelled run, once and in order.", "SCH-04", "SCH-14"),
 )
 
 
@@ -320,6 +321,29 @@ class SchedulerContract(Contract, name="scheduler", requirements=SCHEDULER):
             trial.equal(len(desk.scheduler), len(pending), "the length")
             first = min(pending.values())[0] if pending else None
             trial.equal(desk.scheduler.next_deadline_ns(), first, "the next deadline")
+
+
+    @requirement("SCH-21")
+    def hundreds_lose_none(self, trial: Trial) -> None:
+        for count, kept_count in ((300, 1), (300, 40), (1000, 150)):
+            desk = self.fresh(trial)
+            delays = [trial.rng.randint(0, 400) for _ in range(count)]
+            handles = [desk.schedule(delay_ns, number) for number, delay_ns in enumerate(delays)]
+            order = sorted(range(count), key=lambda number: delays[number])
+            early_count = desk.run(count)  # those without a delay
+            wanted = order[:early_count]
+            trial.did(f"cancel() of all but {kept_count} of those that wait, in mixed order")
+            waiting = set(order[early_count:])
+            for number in trial.rng.sample(sorted(waiting), max(len(waiting) - kept_count, 0)):
+                waiting.remove(number)
+                trial.same(handles[number].cancel(), True, "what cancel() answers in time")
+                trial.equal(len(desk.scheduler), len(waiting), "the length")
+            for _ in range(8):
+                desk.pass_ns(50)
+                desk.run(count)
+            wanted += [number for number in order if number in waiting]
+            trial.equal(desk.log, wanted, "what ran in all")
+            trial.equal((desk.run(count), desk.scheduler.next_deadline_ns()), (0, None), "what is left")
 
 
 class _Fault(Exception):
