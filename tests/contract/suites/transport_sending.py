@@ -6,6 +6,7 @@ from functools import partial
 
 from ...api.errors import InvalidArgument
 from ...api.poller import WRITABLE
+from ...api.transport import Transport
 from ...pool.buffer_pool import SlabBufferPool
 from ..hostile import content
 from ..requirement import must, requirement
