@@ -18,6 +18,7 @@ import faulthandler
 import gc
 import multiprocessing.resource_tracker
 import os
+import signal
 import sys
 import threading
 import time
@@ -41,6 +42,10 @@ settings.load_profile("ci" if os.environ.get("CI") else "default")
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # A shell lets what it runs in the background ignore Ctrl-C, and that is inherited by every process that a
+        # test starts and interrupts.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     # pytest captures descriptor 2 while a test runs; the stacks must reach the terminal.
     config.stash[STDERR] = os.fdopen(os.dup(sys.__stderr__.fileno() if sys.__stderr__ else 2), "w")
 
