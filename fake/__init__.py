@@ -16,6 +16,7 @@ from .poller import ScriptedPoller
 from .reactor import VirtualReactor, virtual_reactor, virtual_scheduler
 from .ring import FakeRing
 from .session import virtual_context, virtual_contexts, virtual_session, virtual_sessions
+from .strategies import Choices, any_cuts, any_frames, any_message, any_script, any_topology, seeded
 from .topology import FakeTopology
 from .tracer import FakeSpan, FakeTracer
 from .transport import ScriptedTransport
@@ -23,6 +24,7 @@ from .transport import ScriptedTransport
 __all__ = [
     "DEFAULT_UNIX_NS",
     "CallLog",
+    "Choices",
     "FakeBuffer",
     "FakeBufferPool",
     "FakeConnection",
@@ -47,6 +49,11 @@ __all__ = [
     "SimNetwork",
     "VirtualClock",
     "VirtualReactor",
+    "any_cuts",
+    "any_frames",
+    "any_message",
+    "any_script",
+    "any_topology",
     "counting_mask_keys",
     "fake_affinity",
     "fake_codec",
@@ -54,6 +61,7 @@ __all__ = [
     "fake_memory",
     "fake_message",
     "permission_denied",
+    "seeded",
     "virtual_context",
     "virtual_contexts",
     "virtual_reactor",

@@ -2,85 +2,71 @@
 
 from __future__ import annotations
 
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
 import pytest
 
-from hioload_ws.adapters import Client, Server
-from hioload_ws.api import CloseEvent, Connection, Message, OpenEvent
-from hioload_ws.fake.faults import Faults
-from hioload_ws.fake.network import SimNetwork
+import hioload_ws
+from tests.fake import crowd
 
-MS = 1_000_000
-SECOND = 1000 * MS
-BURST = 10
+TRACE_OF_40_CLIENTS: Final = "9aa69c8f6001505bb94a292d7359afd1ab200f94b0d296268d5c922c9eef340d"
+"""What 40 clients with 20 messages each come to, on every machine and every Python that runs this test. It is made
+of who got how many bytes when: a change to what is sent (a header field, when acknowledgements or closes go out) or
+to the simulated network's timing changes it. Then run ``python tests/fake/crowd.py 40 20`` under two Pythons, and
+where they agree put the new one here."""
 
-
-class Crowd:
-    """Clients that send bursts and wait for the echoes, until each has sent its share."""
-
-    def __init__(self, client_count: int, share: int, faults: Faults) -> None:
-        script = faults.on("send", nth=client_count * 3 // 2, host="client")
-        for _ in range(10):
-            script.partial(7).then.delay(40 * MS).then.reset().then.skip(client_count // 10).then  # noqa: B018
-        script.skip()
-        self.network = SimNetwork(seed=3, faults=faults)
-        self.network.link("client", "server", latency_ns=5 * MS, jitter_ns=3 * MS, bandwidth_bytes_per_s=10**9)
-        seams = self.network.host("server").seams
-        self.server = Server("server", 9001, max_connections=client_count, **seams)
-        self.server.route("/")(lambda connection, message: connection.send(message))
-        self.network.serve(self.server)
-        self.received_count = self.broken_count = self.ended_count = 0
-        for _ in range(client_count):
-            self.network.connect(self._client(share))
-        self.network.run_until(lambda: self.ended_count == client_count, limit_ns=600 * SECOND)
-        self.server.shutdown()
-        self.network.run_for(SECOND)
-
-    def _client(self, share: int) -> Client:
-        client = Client("ws://server:9001/", read_buffer_bytes=2048, **self.network.host("client").seams)
-        left = [share, 0]
-
-        def burst(connection: Connection) -> None:
-            if not left[0]:
-                connection.close()
-            left[1] = min(BURST, left[0])
-            for _ in range(left[1]):
-                left[0] -= 1
-                connection.send(b"x" * 32)
-
-        def count(connection: Connection, message: Message) -> None:
-            self.received_count += 1
-            left[1] -= 1
-            if not left[1]:
-                burst(connection)
-
-        def opened(event: OpenEvent) -> None:
-            burst(event.connection)
-
-        def closed(event: CloseEvent) -> None:
-            self.ended_count += 1
-            self.broken_count += event.code != 1000
-
-        client.on_open(opened)
-        client.on_message(count)
-        client.on_close(closed)
-        return client
+WHOLE: Final = "import ctypes, multiprocessing, ssl, zlib"
 
 
-def play(client_count: int, share: int) -> str:
-    """Let a crowd talk under faults and check what it got; return the digest of what happened."""
-    with Faults() as faults:
-        crowd = Crowd(client_count, share, faults)
-    assert crowd.broken_count == 10
-    assert (client_count - 10) * share <= crowd.received_count < client_count * share
-    assert crowd.network.connection_count == 0
-    return crowd.network.trace_hash
+def played_by(python: str, **environment: str) -> str:
+    """Return the digest that another process prints."""
+    package = Path(hioload_ws.__file__).resolve().parents[1]
+    command = [python, str(Path(crowd.__file__)), "40", "20"]
+    variables = {**os.environ, "PYTHONPATH": str(package), **environment}
+    done = subprocess.run(command, env=variables, capture_output=True, text=True, check=True, timeout=100)
+    return done.stdout.strip()
+
+
+def other_pythons() -> Mapping[str, str]:
+    """Return the other supported Pythons beside this one, if they are whole: on the path, or pyenv's."""
+    own = f"{sys.version_info.major}.{sys.version_info.minor}"
+    folders = [*map(Path, os.get_exec_path()), *sorted(Path.home().glob(".pyenv/versions/*/bin"))]
+    found: dict[str, str] = {}
+    for path in (path for folder in folders if "shims" not in folder.parts for path in folder.glob("python3.*")):
+        match = re.fullmatch(r"python(3\.1[1-4])", path.name)
+        if match and match[1] != own and os.access(path, os.X_OK):
+            found.setdefault(match[1], str(path))
+    return {version: path for version, path in found.items() if subprocess.run([path, "-c", WHOLE]).returncode == 0}
 
 
 def test_two_hundred_connections_take_the_same_path_twice() -> None:
-    assert play(200, 50) == play(200, 50)
+    assert crowd.play(200, 50) == crowd.play(200, 50)
+
+
+def test_the_path_is_the_same_on_every_python_and_every_machine() -> None:
+    assert crowd.play(40, 20) == TRACE_OF_40_CLIENTS
+
+
+@pytest.mark.parametrize("seed", ["0", "1", "4294967295"])
+def test_the_order_of_hashes_does_not_change_the_path(seed: str) -> None:
+    assert played_by(sys.executable, PYTHONHASHSEED=seed) == TRACE_OF_40_CLIENTS
+
+
+def test_the_other_pythons_of_this_machine_take_the_same_path() -> None:
+    pythons = other_pythons()
+    if not pythons:
+        pytest.skip("there is no other supported Python here; the one that runs this agrees with those that did before")
+    traces = {version: played_by(python) for version, python in pythons.items()}
+    assert traces == dict.fromkeys(pythons, TRACE_OF_40_CLIENTS)
 
 
 @pytest.mark.slow
 @pytest.mark.time_limit(600)
 def test_ten_thousand_connections_exchange_a_million_messages() -> None:
-    play(10_000, 51)  # 51 to the server and 51 back, less what the ten that are reset do not get
+    crowd.play(10_000, 51)  # 51 to the server and 51 back, less what the ten that are reset do not get

@@ -67,6 +67,7 @@ DIVERGENCES: Final = (
 NOT_HELD: Final[Mapping[str, str]] = {
     "ReplayTransport": "it plays one conversation, the recorded one: a check that asks another finds `InvalidState`",
     "SimHost.registry": "it is the real `Registry`, held above, with `tcp` in it; the suite begins with an empty one",
+    "SimHost.seams": "its executor is a `FakeExecutor`, held above, and the rest are those of `SimNetwork`",
     "fake_control()": "it is the real `ConfigControl`, held above; the suite brings a configuration of its own",
 }
 """Fakes of the table in ``fake/README.md`` that are under no suite, and why."""
