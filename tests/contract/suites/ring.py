@@ -117,7 +117,7 @@ class RingContract(Contract, name="ring", requirements=RING):
 
     @requirement("RNG-03")
     def order_is_kept(self, trial: Trial) -> None:
-        for capacity in (1, 2, 5):
+        for capacity in (1, 2, 5, 300):
             items = [Token(number) for number in range(capacity)]
             ring = self.ring(trial, capacity, *items)
             for item in items:
@@ -127,7 +127,7 @@ class RingContract(Contract, name="ring", requirements=RING):
 
     @requirement("RNG-04")
     def full_ring_refuses(self, trial: Trial) -> None:
-        for capacity in (1, 2, 5):
+        for capacity in (1, 2, 5, 300):
             items = [Token(number) for number in range(capacity)]
             ring = self.ring(trial, capacity, *items)
             for _ in range(3):
@@ -151,11 +151,12 @@ class RingContract(Contract, name="ring", requirements=RING):
 
     @requirement("RNG-06")
     def places_are_used_again(self, trial: Trial) -> None:
-        for capacity in (1, 3, 8):
-            ring = self.ring(trial, capacity)
-            for number in range(capacity * 20):
+        for capacity, there in ((1, 0), (3, 0), (3, 2), (8, 0), (300, 0), (300, 299)):
+            ring = self.ring(trial, capacity, *range(there))
+            for number in range(there, there + 2000):
                 self.put(trial, ring, number)
-                trial.equal(ring.try_dequeue(), number, "the only item")
+                trial.equal(ring.try_dequeue(), number - there, "the oldest item")
+            trial.equal(drain(ring, trial), list(range(2000, 2000 + there)), "what was left")
 
     @requirement("RNG-07")
     def every_object_is_an_item(self, trial: Trial) -> None:
@@ -183,7 +184,8 @@ class RingContract(Contract, name="ring", requirements=RING):
 
     @requirement("RNG-09")
     def batch_is_accepted_in_order(self, trial: Trial) -> None:
-        for capacity, there, offered in ((4, 0, 3), (4, 0, 4), (4, 0, 9), (4, 3, 3), (4, 4, 2), (1, 0, 0)):
+        small = ((4, 0, 3), (4, 0, 4), (4, 0, 9), (4, 3, 3), (4, 4, 2), (1, 0, 0))
+        for capacity, there, offered in (*small, (300, 10, 400)):
             items = [Token(number) for number in range(there + offered)]
             ring = self.ring(trial, capacity, *items[:there])
             trial.did(f"enqueue_batch({offered} items)")
@@ -202,9 +204,9 @@ class RingContract(Contract, name="ring", requirements=RING):
 
     @requirement("RNG-11")
     def batch_is_taken_in_order(self, trial: Trial) -> None:
-        for there, asked in ((5, 0), (5, 1), (5, 3), (5, 5), (5, 99), (0, 4)):
+        for there, asked in ((5, 0), (5, 1), (5, 3), (5, 5), (5, 99), (0, 4), (300, 290)):
             items = [Token(number) for number in range(there)]
-            ring = self.ring(trial, 5, *items)
+            ring = self.ring(trial, max(there, 5), *items)
             trial.did(f"dequeue_batch({asked})")
             trial.equal(ring.dequeue_batch(asked), items[:asked], "the batch")
             trial.equal(drain(ring, trial), items[asked:], "what was left")
