@@ -33,6 +33,25 @@ class NeverGrows(Plain):
         self.workers = before
 
 
+@GALLERY.mutant("EXE-14", "runs again, in the same go, what was running while it was resized")
+class RunsHeldAgain(Plain):
+    resize_count = 0
+
+    def resize(self, worker_count: int) -> None:
+        super().resize(worker_count)
+        self.resize_count += 1
+
+    def do(self, job: Job) -> None:
+        function, before = job.function, self.resize_count
+
+        def repeated() -> object:
+            result = function()
+            return function() if self.resize_count != before else result
+
+        job.function = repeated
+        super().do(job)
+
+
 @GALLERY.mutant("EXE-22", "counts submissions as C would: read, add, write")
 class LosesCounts(Plain):
     def submit(self, function: Callable[[], object], /) -> Job:

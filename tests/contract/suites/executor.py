@@ -15,24 +15,25 @@ from ...api.errors import Cancelled, Closed, InvalidArgument, ResourceExhausted,
 from ...api.executor import Task
 from ..requirement import must, refusal, requirement
 from ..trial import Trial
-from .executor_crew import Crew
-from .executor_threads import THREADS, ThreadsContract
+from .executor_crew import Crew, Gate
+from .executor_threads import PARALLEL, THREADS, ThreadsContract
 
 TASKS = (
     must("EXE-01", "A submitted function runs, and result() returns what it returned, each time it is asked."),
     must("EXE-02", "What the function raises, result() raises, also SystemExit; the workers go on.", "EXE-01"),
     must("EXE-03", "Each of many tasks runs, once, also those that tasks submit.", "EXE-01"),
-    must("EXE-04", "A task is done when its outcome is final, not before, and stays it.", "EXE-01"),
+    must("EXE-12", "worker_count is the size last asked for.", "EXE-01"),
+    PARALLEL,  # whoever occupies all workers builds on it
+    must("EXE-04", "A task is done when its outcome is final, not before, and stays it.", "EXE-01", "EXE-21"),
     must("EXE-05", "A queued task can be cancelled: it never runs, and result() raises Cancelled.", "EXE-04"),
     must("EXE-06", "cancel answers False for a task that runs, is done or was cancelled; nothing changes.", "EXE-05"),
-    must("EXE-07", "result() with a time-out raises TimedOut when it passes, and the task goes on.", "EXE-01"),
+    must("EXE-07", "result() with a time-out raises TimedOut when it passes, and the task goes on.", "EXE-01", "EXE-21"),
     must("EXE-08", "A callback is called once when the outcome is final, at once when it is already.", "EXE-05"),
     must("EXE-09", "What a callback raises is not raised, and stops neither workers nor other callbacks.", "EXE-08"),
     must("EXE-10", "A full queue refuses with ResourceExhausted; what was accepted runs.", "EXE-03"),
     must("EXE-11", "The books balance at every moment, and count what happened.", "EXE-05", "EXE-10"),
-    must("EXE-12", "worker_count is the size last asked for.", "EXE-01"),
     must("EXE-13", "A size below 1 raises InvalidArgument, and nothing changes.", "EXE-12"),
-    must("EXE-14", "No resize loses or repeats a task, whether queued or running.", "EXE-03", "EXE-12"),
+    must("EXE-14", "No resize loses or repeats a task, whether queued or running.", "EXE-03", "EXE-21"),
     must("EXE-15", "shutdown runs what is queued, answers True, and is idempotent.", "EXE-03"),
     must("EXE-16", "After shutdown submit and resize raise Closed; outcomes can still be asked for.", "EXE-15"),
     must("EXE-17", "shutdown(cancel_queued=True) cancels what is queued.", "EXE-15", "EXE-05"),
@@ -267,8 +268,10 @@ class ExecutorContract(ThreadsContract, name="executor", requirements=(*TASKS, *
             return crew.submit(partial(ran.append, number), quiet=True)
 
         tasks: list[Task[object]] = []
+        held: list[Gate] = []
         for sizes in ((1,), (4, 2), (1, 5, 2, 4), (3, 1)):
             gates = crew.hold()
+            held += gates
             trial.did(f"submit 20 functions while all workers are busy; resize to {sizes}")
             tasks += [add(number) for number in range(len(tasks), len(tasks) + 20)]
             for size in sizes:
@@ -285,6 +288,8 @@ class ExecutorContract(ThreadsContract, name="executor", requirements=(*TASKS, *
             crew.result(task)
         crew.come_to_rest()
         trial.equal(sorted(ran), list(range(280)), "the numbers of those that ran, sorted")
+        counts = [len(gate.calls) for gate in held]
+        trial.equal(counts, [1] * len(held), "how often each task ran that was running during a resize")
         crew.books()
 
     @requirement("EXE-15")

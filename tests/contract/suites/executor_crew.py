@@ -29,8 +29,11 @@ class Gate:
     def __init__(self) -> None:
         self.started = threading.Event()
         self.opened = threading.Event()
+        self.calls: list[None] = []
+        """One for each time that it ran (appending is one step for any number of threads)."""
 
     def __call__(self) -> None:
+        self.calls.append(None)
         self.started.set()
         self.opened.wait()
 

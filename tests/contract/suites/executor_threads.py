@@ -23,16 +23,17 @@ from .executor_crew import Crew, CrewContract, Gate
 
 _must, _should = (partial(level, capability="threads") for level in (must, should))
 
+PARALLEL = _must("EXE-21", "As many tasks run at a time as there are workers, also after resize.", "EXE-12")
+
 THREADS = (
-    _must("EXE-21", "As many tasks run at a time as there are workers, also after resize.", "EXE-12"),
     _must("EXE-22", "Two threads can submit at once: both tasks run, once.", "EXE-03"),
     _must("EXE-23", "cancel while a worker takes the task: it runs or is cancelled, not both.", "EXE-06"),
     _must("EXE-24", "A task that is submitted while another thread resizes is not lost.", "EXE-14"),
     _must("EXE-25", "A task that is submitted while another shuts down is refused, or runs.", "EXE-16"),
     _must("EXE-26", "A callback that is added while the task ends is called, once.", "EXE-08"),
-    _must("EXE-27", "Several threads that wait for one result all get it.", "EXE-01"),
+    _must("EXE-27", "Several threads that wait for one result all get it.", "EXE-01", "EXE-21"),
     _must("EXE-28", "shutdown with a time-out answers False while a task runs; called again, it waits on.", "EXE-15"),
-    _should("EXE-29", "When shutdown has answered True, no thread of the executor is left.", "EXE-15"),
+    _should("EXE-29", "When shutdown has answered True, no thread of the executor is left.", "EXE-15", "EXE-21"),
     _must(
         "EXE-30", "Whatever the schedule, each task runs once or is cancelled, and the books agree.", "EXE-14", "EXE-15"
     ),
@@ -233,4 +234,4 @@ def _patience_ns(trial: Trial) -> int:
     return int(trial.patience_seconds * 1e9)
 
 
-__all__ = ["THREADS", "ThreadsContract"]
+__all__ = ["PARALLEL", "THREADS", "ThreadsContract"]
