@@ -11,6 +11,7 @@ wants to know about one requirement asks ``repro``.
 from __future__ import annotations
 
 import argparse
+import inspect
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -97,7 +98,7 @@ def _add_subject(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--seed", type=int, default=DEFAULT_SEED, metavar="N", help="of all random choices (default: %(default)s)"
     )
-    parser.add_argument("--full", action="store_true", help="more rounds: up to a minute in place of a second")
+    parser.add_argument("--full", action="store_true", help="more rounds of what is random, most often 15 to 25 times as many; it takes that much longer")
 
 
 def _add_run(parser: argparse.ArgumentParser) -> None:
@@ -137,8 +138,11 @@ def find_requirement(id: str) -> tuple[type[Contract], Requirement]:
     try:
         return catalogue.find(id)
     except KeyError:
-        ids = [each.id for suite in catalogue.suites().values() for each in suite.requirements]
-        hint = did_you_mean(id, ids) if len(id) > 3 else ""
+        known = catalogue.suites()
+        if id in known:
+            hint = f": that is a contract, and hioload-ws contract list {id} names its requirements"
+        else:
+            hint = did_you_mean(id, [each.id for suite in known.values() for each in suite.requirements], all=False)
         raise InvalidArgument(f"there is no requirement {id!r}{hint}") from None
 
 
@@ -152,7 +156,25 @@ def find_factory(locator: str, suite: type[Contract]) -> tuple[type[Contract], F
     if not callable(found):
         kind = type(found).__name__
         raise InvalidArgument(f"{locator} is {kind} and can't be called: give a function that makes a fresh component")
+    _check_call(suite, locator, found)
     return suite, found
+
+
+def _check_call(suite: type[Contract], locator: str, factory: Factory) -> None:
+    """Refuse a factory that can't be called as the checks do, where its signature tells; some have none."""
+    wanted = explain.made_with(suite)
+    given = [each for each in wanted.parameters.values() if each.default is each.empty]
+    names = [each.name for each in given if each.kind is each.KEYWORD_ONLY]
+    values = [each.name for each in given if each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD)]
+    try:
+        found = inspect.signature(factory)
+    except (TypeError, ValueError):
+        return
+    try:
+        found.bind(*values, **dict.fromkeys(names))
+    except TypeError as error:
+        message = f"{locator} takes {found}, and {suite.__name__} calls make{wanted}: {error}"
+        raise InvalidArgument(message) from None
 
 
 def _run(suite: type[Contract], locator: str, options: Options) -> Report:

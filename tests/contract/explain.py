@@ -24,10 +24,16 @@ def overview() -> str:
     return "\n".join(lines)
 
 
+def made_with(suite: type[Contract]) -> inspect.Signature:
+    """Return how a suite calls what makes a subject."""
+    whole = inspect.signature(getattr(suite, "make"))
+    return whole.replace(parameters=[each for each in whole.parameters.values() if each.name != "self"])
+
+
 def requirements_of(suite: type[Contract]) -> str:
     """Return the requirements of a contract, what each belongs to and builds on, and how to make a subject."""
     make = getattr(suite, "make")
-    lines = [f"{suite.__name__}: {inspect.getdoc(suite) or ''}", "", f"make{inspect.signature(make)}"]
+    lines = [f"{suite.__name__}: {inspect.getdoc(suite) or ''}", "", f"make{made_with(suite)}"]
     lines += [f"    {line}" for line in (inspect.getdoc(make) or "").splitlines()]
     lines.append("")
     for each in suite.requirements:
@@ -90,4 +96,4 @@ def _code(check: Check) -> Iterator[str]:
         yield f"    {line}"
 
 
-__all__ = ["as_markdown", "overview", "requirement_in_full", "requirements_of"]
+__all__ = ["as_markdown", "made_with", "overview", "requirement_in_full", "requirements_of"]

@@ -22,13 +22,16 @@ from types import ModuleType
 from ..api.errors import InvalidArgument
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return ``"; did you mean X?"``, or what there is, or ``""`` for nothing."""
+def did_you_mean(word: str, known: Iterable[str], *, all: bool = True) -> str:
+    """Return ``"; did you mean X?"``, for names that are like the word or contain it; else what there is (``all``:
+    they are few enough for that), or ``""``."""
     names = list(dict.fromkeys(known))
     close = difflib.get_close_matches(word, names, n=3, cutoff=0.5)
+    if len(word) > 2:
+        close += [each for each in names if word in each and each not in close][:3]
     if close:
         return f"; did you mean {' or '.join(close)}?"
-    return f"; there is {', '.join(sorted(names))}" if names else ""
+    return f"; there is {', '.join(sorted(names))}" if names and all else ""
 
 
 def load(locator: str) -> object:

@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from hioload_ws.contract import check
-from hioload_ws.contract.command import main
+from hioload_ws.contract import catalogue, check
+from hioload_ws.contract.command import _check_call, main
 from hioload_ws.contract.suites.ring import RING, RingContract
 
 HERE = "tests.kit.sample"
@@ -158,6 +158,8 @@ def test_selftest_prints_the_table_and_the_totals(capsys: Capture) -> None:
         (("run", "ring", f"{HERE}:Good", "--since", "new"), "'new' is not a version of a contract, such as 1.0"),
         (("run", "ring", f"{HERE}:Good", "--since", "0.9"), "RingContract begins with version 1.0; there is no 0.9"),
         (("explain", "RNG-99"), "there is no requirement 'RNG-99'; did you mean RNG-"),
+        (("explain", "ring"), "that is a contract, and hioload-ws contract list ring names its requirements"),
+        (("list", "pool"), " or buffer-pool"),
         (("repro", "RNG-01", f"{HERE}:Good", "--suite", "clock"), "ClockContract has no requirement 'RNG-01'"),
         (("diff", "nothing.json", "nothing.json"), "nothing.json can't be read: "),
         (("diff", "pyproject.toml", "pyproject.toml"), "pyproject.toml is no JSON: "),
@@ -170,6 +172,28 @@ def test_a_command_line_that_makes_no_sense_is_told_so_with_2(
     code, out, err = run(capsys, *arguments)
     assert (code, out) == (2, "")
     assert err.startswith(f"contract: {complaint}") or complaint in err
+
+
+@pytest.mark.parametrize("action", ["run ring", "repro RNG-01"])
+def test_a_factory_that_can_not_be_called_as_the_contract_does_is_told_so_with_2(
+    action: str, tmp_path: Path, capsys: Capture
+) -> None:
+    file = tmp_path / "no_capacity.py"
+    file.write_text("def make():\n    raise AssertionError\n", "utf-8")
+    code, _, err = run(capsys, *action.split(), f"{file}:make")
+    assert code == 2 and "and RingContract calls make(capacity: 'int') -> " in err, err
+
+
+def test_every_factory_of_the_kit_can_be_called_as_its_contract_does() -> None:
+    made = [(each.suite, each.make) for each in catalogue.mutants()]
+    made += [(each.suite, each.make) for each in catalogue.oddballs()]
+    for suite, make in made:
+        _check_call(suite, repr(make), make)
+
+
+def test_a_factory_without_a_signature_is_tried(capsys: Capture) -> None:
+    code, out, _ = run(capsys, "run", "ring", "builtins:dict")
+    assert code == 1 and "FAIL RNG-01" in out
 
 
 def test_reports_of_two_contracts_are_not_compared(tmp_path: Path, capsys: Capture) -> None:

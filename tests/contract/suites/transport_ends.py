@@ -13,7 +13,7 @@ from ..hostile import content
 from ..requirement import must, refusal, requirement, should
 from ..trial import Trial
 from .buffer import acquire
-from .transport_pair import Pair
+from .transport_pair import Pair, told
 from .transport_sending import TransportBase
 
 ENDS = (
@@ -56,7 +56,7 @@ class EndsContract(TransportBase, name="transport-ends", requirements=()):
         pair = self.ended(trial)
         for size_bytes in (16, 1, 65536):
             trial.did(f"recv_into(a buffer of {size_bytes} bytes), again, after the end")
-            trial.equal(pair.far.recv_into(bytearray(size_bytes)), END_OF_STREAM, "the answer")
+            trial.equal(told(pair.far.recv_into(bytearray(size_bytes))), told(END_OF_STREAM), "the answer")
 
     @requirement("TRN-33")
     def receiving_goes_on(self, trial: Trial) -> None:

@@ -37,6 +37,29 @@ SLOW_BYTES: Final = 16
 SLOW_MOST_BYTES: Final = 5_000
 
 
+ANSWERS: Final = {WOULD_BLOCK: "WOULD_BLOCK", END_OF_STREAM: "END_OF_STREAM"}
+
+
+class _Answer(int):
+    """An answer of ``recv_into`` that says what it means."""
+
+    def __repr__(self) -> str:
+        return ANSWERS[self]
+
+
+def told(answer: object) -> object:
+    """Return what ``recv_into`` answered, so that it is shown by its name where it has one."""
+    return _Answer(answer) if type(answer) is int and answer in ANSWERS else answer
+
+
+def expect_let_go(trial: Trial, memory: bytearray, when: str) -> None:
+    """Expect that nobody holds a view of memory that was lent: it can grow."""
+    try:
+        memory.append(0)
+    except BufferError:
+        trial.fail(f"{when} it still holds a view of the caller's memory", got="a view", wanted="none")
+
+
 class Pair:
     """Two connected ends; ``come_to_rest`` ends their handshakes."""
 
@@ -58,7 +81,7 @@ class Pair:
             for end in wanting:
                 end.flush()
                 if end.interest & READABLE:
-                    self.trial.equal(end.recv_into(scratch), WOULD_BLOCK, "bytes from a peer that sent none")
+                    self.trial.equal(told(end.recv_into(scratch)), told(WOULD_BLOCK), "bytes from a peer that sent none")
         self.moved()
 
     def moved(self) -> None:
@@ -152,7 +175,7 @@ class Pair:
                 continue
             if not 1 <= count <= room:
                 what = "the end of the stream" if count == END_OF_STREAM else "a count beyond the buffer"
-                trial.fail(f"{what} after {position} of {len(wanted)} bytes", got=count, wanted=f"1..{room}")
+                trial.fail(f"{what} after {position} of {len(wanted)} bytes", got=told(count), wanted=f"1..{room}")
             self.moved()
             piece = wanted[position : position + count]
             got = bytes(canaries.window[:count])
@@ -166,7 +189,7 @@ class Pair:
 
     def nothing_more(self, receiver: Transport) -> None:
         """Expect that nothing waits."""
-        self.trial.equal(receiver.recv_into(bytearray(16)), WOULD_BLOCK, "what recv_into answers when all is read")
+        self.trial.equal(told(receiver.recv_into(bytearray(16))), told(WOULD_BLOCK), "what recv_into answers when all is read")
 
     def transfer(self, sender: Transport, *items: bytes | bytearray | memoryview) -> None:
         """Send a batch, and a few bytes behind it; receive all of it."""
@@ -181,7 +204,7 @@ class Pair:
         """Read until the end of the stream; expect no bytes before it."""
         self.trial.did("read until the end of the stream")
         while (count := receiver.recv_into(bytearray(16))) != END_OF_STREAM:
-            self.trial.equal(count, WOULD_BLOCK, "what recv_into answers before the end")
+            self.trial.equal(told(count), told(WOULD_BLOCK), "what recv_into answers before the end")
             self.flush(self.other(receiver))
             if not receiver.buffered:
                 self.wait("the end of the stream never arrived", receiver)
@@ -247,4 +270,4 @@ class Pair:
         return bytes(sent)
 
 
-__all__ = ["Ends", "Pair"]
+__all__ = ["Ends", "Pair", "expect_let_go", "told"]
