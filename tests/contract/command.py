@@ -98,7 +98,9 @@ def _add_subject(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--seed", type=int, default=DEFAULT_SEED, metavar="N", help="of all random choices (default: %(default)s)"
     )
-    parser.add_argument("--full", action="store_true", help="more rounds of what is random, most often 15 to 25 times as many; it takes that much longer")
+    parser.add_argument(
+        "--full", action="store_true", help="more rounds of what is random, most often 15 to 25 times as many"
+    )
 
 
 def _add_run(parser: argparse.ArgumentParser) -> None:

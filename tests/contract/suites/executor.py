@@ -27,7 +27,7 @@ TASKS = (
     must("EXE-04", "A task is done when its outcome is final, not before, and stays it.", "EXE-01", "EXE-21"),
     must("EXE-05", "A queued task can be cancelled: it never runs, and result() raises Cancelled.", "EXE-04"),
     must("EXE-06", "cancel answers False for a task that runs, is done or was cancelled; nothing changes.", "EXE-05"),
-    must("EXE-07", "result() with a time-out raises TimedOut when it passes, and the task goes on.", "EXE-01", "EXE-21"),
+    must("EXE-07", "result() with a time-out raises TimedOut when it passes, and the task goes on.", "EXE-21"),
     must("EXE-08", "A callback is called once when the outcome is final, at once when it is already.", "EXE-05"),
     must("EXE-09", "What a callback raises is not raised, and stops neither workers nor other callbacks.", "EXE-08"),
     must("EXE-10", "A full queue refuses with ResourceExhausted; what was accepted runs.", "EXE-03"),

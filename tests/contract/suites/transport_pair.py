@@ -81,7 +81,8 @@ class Pair:
             for end in wanting:
                 end.flush()
                 if end.interest & READABLE:
-                    self.trial.equal(told(end.recv_into(scratch)), told(WOULD_BLOCK), "bytes from a peer that sent none")
+                    answer = told(end.recv_into(scratch))
+                    self.trial.equal(answer, told(WOULD_BLOCK), "bytes from a peer that sent none")
         self.moved()
 
     def moved(self) -> None:
@@ -189,7 +190,8 @@ class Pair:
 
     def nothing_more(self, receiver: Transport) -> None:
         """Expect that nothing waits."""
-        self.trial.equal(told(receiver.recv_into(bytearray(16))), told(WOULD_BLOCK), "what recv_into answers when all is read")
+        answer = told(receiver.recv_into(bytearray(16)))
+        self.trial.equal(answer, told(WOULD_BLOCK), "what recv_into answers when all is read")
 
     def transfer(self, sender: Transport, *items: bytes | bytearray | memoryview) -> None:
         """Send a batch, and a few bytes behind it; receive all of it."""
