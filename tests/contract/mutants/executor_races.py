@@ -102,8 +102,8 @@ class LooksBeforeLock(Plain):
             closed, self.closed = self.closed, False
             job = super().submit(function)
             self.closed = closed
-            if closed and self.workers == 0:
-                self.queue.clear()
+            if closed:
+                self.queue.clear()  # also where a worker is still on its way out, which would run it
             return job
 
 
