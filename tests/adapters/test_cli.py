@@ -227,6 +227,8 @@ def test_a_folder_that_does_not_exist_is_named(tmp_path: Path, capsys: pytest.Ca
         (["echo", "--tls", "cert.pem"], "expected 2 arguments"),
         (["demo", "--port", "http"], "'http' is not a port"),
         (["connect"], "URL"),
+        (["connect", "ws://x", "--max-redirects", "many"], "'many' is not a number of redirects"),
+        (["connect", "ws://x", "--max-redirects", "999"], "'999' is not a number of redirects"),
         (["connect", "ws://x", "--wait", "long"], "'long' is not a number of seconds"),
         (["connect", "ws://x", "--wait", "-1"], "'-1' is not a number of seconds"),
         (["connect", "ws://x", "--wait", "nan"], "'nan' is not a number of seconds"),

@@ -98,7 +98,7 @@ def test_connect_in_process_passes_its_options(
             connection.close(1000, "seen")
 
     with app.background():
-        arguments = ["--unix", path, "--ca", AUTHORITY, "--header", "X-Token: 1", "--wait", "0"]
+        arguments = ["--unix", path, "--ca", AUTHORITY, "--header", "X-Token: 1", "--wait", "0", "--max-redirects", "2"]
         arguments += ["--subprotocol", "a", "--subprotocol", "b"]
         assert main(["connect", "wss://localhost/", *arguments]) == 0
     assert tokens == ["1"]

@@ -170,6 +170,10 @@ def test_it_is_used_once_and_turned_only_after_its_start(scene: Scene) -> None:
     stopped.stop()
     with pytest.raises(InvalidState):
         stopped.start()
+    never_started = scene.reconnect()
+    never_started.close()
+    with pytest.raises(InvalidState):
+        never_started.start()
 
 
 def test_a_fault_of_the_callers_is_raised_by_the_start_and_releases_everything() -> None:
