@@ -48,7 +48,7 @@ def _unlike(mutant: Mutant, entry: Entry, report: Report) -> str:
     """Return why a mutant does not count as killed, ``""`` if it does."""
     expected = Outcome.FAIL if entry.requirement.level is Level.MUST else Outcome.WARN
     if entry.outcome is Outcome.BLOCKED:
-        return f"killed by {entry.blocked_by} and not by {mutant.kills}"
+        return "" if mutant.races else f"killed by {entry.blocked_by} and not by {mutant.kills}"
     if entry.outcome is not expected:
         return f"survived {mutant.kills}: {entry.outcome}"
     summary = "" if entry.finding is None else entry.finding.summary

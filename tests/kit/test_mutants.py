@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from hioload_ws.contract import RingContract, catalogue
@@ -29,6 +31,13 @@ def test_a_mutant_that_can_not_be_made_counts_as_stillborn(error: type[Exception
 
     proof = try_mutant(Mutant(RingContract, "RNG-01", "broken in another way than it should be", make), 1)
     assert proof.fault.startswith("stillborn")
+
+
+def test_only_a_race_may_be_met_by_what_the_requirement_builds_on() -> None:
+    earlier = next(each for each in MUTANTS if each.suite is RingContract and each.kills == "RNG-03")
+    late = replace(earlier, kills="RNG-04")  # which builds on RNG-03
+    assert try_mutant(late, 1).fault == "killed by RNG-03 and not by RNG-04"
+    assert try_mutant(replace(late, races=True), 1).fault == ""
 
 
 def test_requirements_checks_refusals_and_mutants_agree() -> None:

@@ -12,7 +12,9 @@ from .executor_plain import Job, Plain
 GALLERY = Gallery(ExecutorContract)
 
 
-@GALLERY.mutant("EXE-30", "wakes its workers before the new size is set, so the next wake-up goes to one that leaves")
+@GALLERY.mutant(
+    "EXE-30", "wakes its workers before the new size is set, so the next wake-up goes to one that leaves", races=True
+)
 class WakesTooEarly(Plain):
     def resize(self, worker_count: int) -> None:
         with self.lock:
@@ -23,7 +25,7 @@ class WakesTooEarly(Plain):
             self.grow()
 
 
-@GALLERY.mutant("EXE-30", "takes two locks in one order to cancel, and in the other to run")
+@GALLERY.mutant("EXE-30", "takes two locks in one order to cancel, and in the other to run", races=True)
 class TwoOrders(Plain):
     class job(Job):  # noqa: N801 - the executor's attribute
         def __init__(self, executor: Plain, function: Callable[[], object]) -> None:
