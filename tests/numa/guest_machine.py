@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import time
 from pathlib import Path
 from typing import Final
 
@@ -13,6 +15,7 @@ LIBRARY: Final = "/opt/library"
 ABSENT: Final = NodeId(9)
 SIZES: Final = (4096, 65536, 1 << 20, 3 << 20)
 PAGE: Final = 4096
+_SETTLE_S: Final = 5.0
 
 MACHINE: Final = json.loads(Path("/machine.json").read_text())
 NODES: Final = [NodeId(number) for number in range(len(MACHINE["nodes"]))]
@@ -28,5 +31,12 @@ def expect(seen: object, wanted: object, what: str) -> None:
 
 
 def pages_of(policy: MemoryPolicy, memory: memoryview) -> dict[NodeId, int]:
-    """Return how many pages of memory lie on which node, as the kernel says."""
-    return dict(policy.pages_by_node(memory))
+    """Return how many pages of memory lie on which node, as the kernel says.
+
+    A page that the kernel is moving just now is on none (-ENOENT, move_pages(2)): then it is asked again, for a while.
+    """
+    end = time.monotonic() + _SETTLE_S
+    while True:
+        found = dict(policy.pages_by_node(memory))
+        if -errno.ENOENT not in found or time.monotonic() > end:
+            return found
