@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hioload_ws.api import PongReceived
@@ -92,6 +92,13 @@ def test_within_a_message_a_pong_is_left_to_the_clear_road(pool: SlabBufferPool)
     lie=st.sampled_from([0, 0, -1, 1]),
     limit_bytes=st.sampled_from([1000, 1 << 20]),
 )
+@example(first=0x81, length=1000, fill=b"a", masks=True, lie=0, limit_bytes=1000)
+@example(first=0x81, length=1000, fill=b"a\xff", masks=True, lie=0, limit_bytes=1000)
+@example(first=0x81, length=1000, fill=b"a\xff", masks=False, lie=0, limit_bytes=1000)
+@example(first=0x82, length=16384, fill=b"a\xff", masks=False, lie=0, limit_bytes=1 << 20)
+@example(first=0x82, length=16384, fill=b"a", masks=True, lie=0, limit_bytes=1000)
+@example(first=0x89, length=126, fill=b"a", masks=True, lie=0, limit_bytes=1000)
+@example(first=0x82, length=127, fill=b"a", masks=True, lie=-1, limit_bytes=1000)
 def test_a_medium_frame_in_one_piece_is_what_the_clear_road_makes_of_it(
     pool: SlabBufferPool, first: int, length: int, fill: bytes, masks: bool, lie: int, limit_bytes: int
 ) -> None:
