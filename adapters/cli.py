@@ -27,7 +27,7 @@ from ..api.connection import Connection
 from ..api.errors import HioloadError, InvalidArgument
 from ..api.message import Message
 from ..control.config import ServerConfig
-from ..control.sources import read_config
+from ..control.sources import SourcedConfig, read_config
 from . import config_command, console, demo, probe, rfc
 from .follow import MAX_REDIRECTS
 from .reload import ConfigFollower
@@ -105,10 +105,11 @@ def echo(options: argparse.Namespace) -> int:
     if options.unix is not None and (options.host is not None or options.port is not None):
         raise InvalidArgument("--unix stands in place of --host and --port: give one or the other")
     tls: ServerTls | None = None if options.tls is None else (options.tls[0], options.tls[1])
-    def read() -> ServerConfig:
-        return read_config(options.config, os.environ).config
 
-    config = read()
+    def read() -> SourcedConfig:
+        return read_config(options.config, os.environ)
+
+    config = read().config
     settings = {} if options.workers is None else {"workers": options.workers}
     app = Server(options.host, options.port, unix=options.unix, tls=tls, config=config, **settings)
 

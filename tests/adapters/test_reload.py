@@ -16,7 +16,7 @@ from hioload_ws import Connection, Message, Server, ServerConfig, connect
 from hioload_ws.adapters.reload import ConfigFollower
 from hioload_ws.adapters.signals import hangup_calls
 from hioload_ws.api import HioloadError, InvalidArgument, InvalidState, TransportClosed
-from hioload_ws.control.sources import read_config
+from hioload_ws.control.sources import SourcedConfig, read_config
 from tests.adapters.live import run_on
 
 PATIENCE_S = 20.0
@@ -32,8 +32,8 @@ class Followed:
         self.app.start()
         self.follower = ConfigFollower(self.app, self.read, ServerConfig())
 
-    def read(self) -> ServerConfig:
-        return read_config(str(self.path), {}).config
+    def read(self) -> SourcedConfig:
+        return read_config(str(self.path), {})
 
 
 @pytest.fixture
@@ -68,12 +68,44 @@ def test_a_wrong_file_changes_nothing_and_is_reported_with_its_name(followed: Fo
 
 
 def test_what_can_not_change_live_is_refused_with_its_reason_and_all_else_with_it(followed: Followed) -> None:
-    followed.path.write_text("backlog = 5\nmax_message_bytes = 1000\n")
+    followed.path.write_text("max_message_bytes = 1000\nbacklog = 5\n")
     assert not followed.follower.reload()
-    assert "bound once" in str(followed.errors[0])
+    [error] = followed.errors
+    assert isinstance(error, InvalidArgument)
+    assert error.message.startswith(f"{followed.path}:2: configuration: backlog can't change while running: ")
+    assert "bound once" in error.message and error.context["fields"] == ("backlog",)
     assert followed.app.config.max_message_bytes == ServerConfig().max_message_bytes
     followed.path.write_text("max_message_bytes = 1000\n")
     assert followed.follower.reload()
+
+
+def test_what_a_hook_refuses_names_each_place_that_the_change_comes_from(followed: Followed) -> None:
+    def refuse(old: ServerConfig, new: ServerConfig) -> None:
+        raise InvalidArgument("not today", day="today")
+
+    remove = followed.app.control.on_reload(refuse)
+    followed.path.write_text("max_connections = 5\n\nmax_message_bytes = 1000\n")
+    assert not followed.follower.reload()
+    [error] = followed.errors
+    assert isinstance(error, InvalidArgument)
+    path = followed.path
+    assert error.message == f"{path}:1, {path}:3: not today"
+    assert error.context["day"] == "today"
+    assert set(error.context["fields"]) == {"max_connections", "max_message_bytes"}  # type: ignore[call-overload]
+    remove()
+    assert followed.follower.reload()
+
+
+def test_a_hook_that_fails_in_another_way_is_reported_as_it_is(followed: Followed) -> None:
+    failure = InvalidState("not in this state", state="other")
+
+    def fail(old: ServerConfig, new: ServerConfig) -> None:
+        raise failure
+
+    followed.app.control.on_reload(fail)
+    followed.path.write_text("max_connections = 5\n")
+    assert not followed.follower.reload()
+    assert followed.errors == [failure]
 
 
 def test_a_change_of_the_file_is_noticed_by_itself(followed: Followed) -> None:
@@ -152,7 +184,7 @@ def test_a_thousand_edits_under_load_give_no_torn_snapshot_and_each_hook_one_cal
     app.control.on_reload(lambda old, new: calls[0].append((old, new)))
     app.control.on_reload(lambda old, new: calls[1].append((old, new)))
     with app.background() as url:
-        follower = ConfigFollower(app, lambda: read_config(str(edits.path), {}).config, ServerConfig())
+        follower = ConfigFollower(app, lambda: read_config(str(edits.path), {}), ServerConfig())
         clients = [threading.Thread(target=load, args=(place,)) for place in range(2)]
         for client in clients:
             client.start()
@@ -226,4 +258,4 @@ def test_before_the_start_there_is_no_scheduler() -> None:
     with pytest.raises(InvalidState):
         app.scheduler  # noqa: B018  # the access is what raises
     with pytest.raises(HioloadError):
-        ConfigFollower(app, ServerConfig, ServerConfig()).follow("nowhere")
+        ConfigFollower(app, lambda: read_config(None, {}), ServerConfig()).follow("nowhere")
