@@ -58,6 +58,7 @@ OURS: Final = "hioload"
 COROUTINES: Final = "hioload-coroutines"
 NO_CTYPES: Final = "hioload-no-ctypes"
 UNCOUNTED: Final = "hioload-uncounted"
+WORKERS: Final = "hioload-2-workers"
 RAW: Final = "raw"
 
 _PEERS: Final = ("picows", "websockets", "aiohttp")
@@ -78,6 +79,10 @@ SCENARIOS: Final = (
     Scenario(
         "pipelined", "64 connections, 16 in flight, 32 B", Mode.ECHO, "messages", 64, 16, servers=_ALL,
         goals=(Goal(OURS, "picows", 3), Goal(OURS, "websockets", 12), Goal(COROUTINES, OURS, 0.7)),
+    ),
+    Scenario(
+        "workers", "workers: 64 connections, 1 in flight, 32 B", Mode.ECHO, "messages", 64, servers=(OURS, WORKERS),
+        goals=(Goal(WORKERS, OURS, 1.8),),
     ),
     Scenario(
         "many", "1000 connections, 125 B", Mode.ECHO, "messages", 1000, 1, 125, servers=_ALL,
@@ -135,6 +140,7 @@ __all__ = [
     "RAW",
     "SCENARIOS",
     "UNCOUNTED",
+    "WORKERS",
     "Goal",
     "Mode",
     "Scenario",

@@ -21,16 +21,21 @@ from typing import Any, Final
 from ..adapters.server import Server
 from ..api.connection import Connection
 from ..api.message import Message
-from .scenario import COROUTINES, NO_CTYPES, OURS, RAW, UNCOUNTED
+from .scenario import COROUTINES, NO_CTYPES, OURS, RAW, UNCOUNTED, WORKERS
 from .uncounted import load_uncounted
 
+_LOOK_NS: Final = 100_000_000
 _ROOM: Final = 256 * 1024
 _MOST_BYTES: Final = 64 * 1024 * 1024
 
 
+def _say(port: int) -> None:
+    print(json.dumps({"port": port}), flush=True)
+
+
 def _ready(port: int, stop: Callable[[], object]) -> None:
     """Say the port, and have ``stop`` called when the runner has gone; it must end the server from any thread."""
-    print(json.dumps({"port": port}), flush=True)
+    _say(port)
 
     def watch() -> None:
         sys.stdin.read()
@@ -44,8 +49,8 @@ def _end() -> None:
     os._exit(0)
 
 
-def _ours(accelerator: str = "auto") -> Server:
-    app = Server("127.0.0.1", 0, max_connections=20_000, mask_accelerator=accelerator)
+def _ours(accelerator: str = "auto", workers: int = 1) -> Server:
+    app = Server("127.0.0.1", 0, max_connections=20_000, mask_accelerator=accelerator, workers=workers)
 
     @app.route("/all")
     def tell_all(connection: Connection, message: Message) -> None:
@@ -54,9 +59,13 @@ def _ours(accelerator: str = "auto") -> Server:
     return app
 
 
+def _port(app: Server) -> int:
+    return int(app.url.rpartition(":")[2])
+
+
 def _run_ours(app: Server) -> None:
     app.start()
-    _ready(int(app.url.rpartition(":")[2]), app.shutdown)
+    _ready(_port(app), app.shutdown)
     app.run()
 
 
@@ -85,6 +94,16 @@ def no_ctypes() -> None:
 def uncounted() -> None:
     """The same, without the lines that count."""
     load_uncounted(f"{__package__}.serve").hioload()
+
+
+def workers() -> None:
+    """The same, in two processes that share the port."""
+    app = _callbacks(_ours(workers=2))
+    app.start()
+    # A process that forks has one thread, so it is the supervisor's that looks whether the input has ended.
+    app.scheduler.schedule_every(_LOOK_NS, lambda: app.shutdown() if select.select([sys.stdin], [], [], 0)[0] else None)
+    _say(_port(app))
+    app.run()
 
 
 def _callbacks(app: Server) -> Server:
@@ -246,6 +265,7 @@ SERVERS: Final[Mapping[str, Callable[[], None]]] = {
     COROUTINES: coroutines,
     NO_CTYPES: no_ctypes,
     UNCOUNTED: uncounted,
+    WORKERS: workers,
     RAW: raw,
     "websockets": websockets,
     "picows": picows,

@@ -20,18 +20,20 @@ from typing import Final, Self
 
 from .. import __version__
 from ..api.errors import InternalError
-from .scenario import COROUTINES, NO_CTYPES, OURS, RAW, UNCOUNTED
+from .scenario import COROUTINES, NO_CTYPES, OURS, RAW, UNCOUNTED, WORKERS
 
 _START_S: Final = 30.0
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A server that can take part. ``needs``: the distributions it is made of; ``raw``: it knows no WebSocket."""
+    """A server that can take part. ``needs``: the distributions it is made of; ``raw``: it knows no WebSocket;
+    ``workers``: processes that serve at the same time where each has a CPU."""
 
     title: str
     needs: tuple[str, ...] = ()
     raw: bool = False
+    workers: int = 1
 
     def missing(self) -> list[str]:
         """Return what is not installed."""
@@ -49,6 +51,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     COROUTINES: Kind("hioload-ws, coroutines"),
     NO_CTYPES: Kind("hioload-ws, no ctypes"),
     UNCOUNTED: Kind("hioload-ws, nothing counted"),
+    WORKERS: Kind("hioload-ws, 2 workers", workers=2),
     RAW: Kind("raw TCP echo, pure Python", raw=True),
     "picows": Kind("picows + uvloop", ("picows", "uvloop")),
     "websockets": Kind("websockets", ("websockets",)),

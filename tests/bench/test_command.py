@@ -111,7 +111,8 @@ def test_every_scenario_runs_on_our_server_and_on_a_peer(scenario: Scenario) -> 
         scenario.in_flight, scenario.size_bytes,
     )  # fmt: skip
     told: list[str] = []
-    servers = [name for name in ("hioload", "hioload-coroutines", "raw", "websockets") if name in scenario.servers]
+    some = ("hioload", "hioload-coroutines", "hioload-2-workers", "raw", "websockets")
+    servers = [name for name in some if name in scenario.servers]
     result = measure(small, servers, 1, 0.05, told.append)
     assert list(result.figures) == servers == told
     if scenario.unit == "bytes each":
