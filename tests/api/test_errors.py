@@ -141,8 +141,15 @@ def test_an_error_comes_out_of_a_pickle_as_it_went_in(
     assert same(error, pickle.loads(pickle.dumps(error, protocol)))
 
 
-@pytest.mark.parametrize("error", [ProtocolViolation("bad", close_code=1009, at=7), HandshakeFailed("no", status=4)])
-def test_errors_with_data_of_their_own_keep_it_in_a_pickle(error: ProtocolViolation | HandshakeFailed) -> None:
+@pytest.mark.parametrize(
+    "error",
+    [
+        ProtocolViolation("bad", close_code=1009, at=7),
+        HandshakeFailed("no", status=4),
+        errors.ProxyRefused("no", status=407),
+    ],
+)
+def test_errors_with_data_of_their_own_keep_it_in_a_pickle(error: HioloadError) -> None:
     twin: HioloadError = pickle.loads(pickle.dumps(error))
     assert same(error, twin)
     assert vars(error).items() >= vars(twin).items()

@@ -280,6 +280,27 @@ def test_a_close_frame_inside_a_fragmented_message_gives_it_up(kit: Kit) -> None
     assert bench.pool.stats().in_use_count == 0
 
 
+@pytest.mark.parametrize(
+    ("body", "proof_bytes"),
+    [
+        (b"\x03\xe8bye", None),
+        (b"\x03\xed", 2),  # 1005 is not for the wire
+        (b"\x0b\xb8a\xffb", 4),  # a reason that is no text
+    ],
+)
+def test_a_close_frame_in_pieces_is_judged_at_the_byte_that_proves_it(
+    kit: Kit, body: bytes, proof_bytes: int | None
+) -> None:
+    bench = kit.bench()
+    stream = kit.frame(8, body)
+    for stop in range(1, len(stream) + 1):
+        proven = proof_bytes is not None and stop >= 6 + proof_bytes
+        bench.feed(stream[stop - 1 : stop])
+        assert [event[0] for event in bench.events] == (
+            ["violation"] if proven else ["close"] if stop == len(stream) else []
+        )
+
+
 def test_a_violation_names_its_rule_and_comes_after_the_events_before_it(kit: Kit) -> None:
     bench = kit.bench()
     stream = kit.frame(1, b"good") + kit.frame(9, b"p") + b"\xc1\x80" + kit.frame(1, b"never")

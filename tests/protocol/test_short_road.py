@@ -32,6 +32,12 @@ def pool() -> Iterator[SlabBufferPool]:
     masks=st.booleans(),
     lie=st.integers(-2, 2),
 )
+@example(first=0x82, payload=b"abc", masks=True, lie=0)
+@example(first=0x81, payload=b"abc", masks=False, lie=0)
+@example(first=0x81, payload=b"a\xff", masks=True, lie=0)
+@example(first=0x81, payload="\u00fc".encode(), masks=True, lie=0)
+@example(first=0x89, payload=b"abc", masks=True, lie=0)
+@example(first=0x82, payload=b"abc", masks=True, lie=1)
 def test_what_the_short_road_takes_the_clear_road_takes_the_same(
     pool: SlabBufferPool, first: int, payload: bytes, masks: bool, lie: int
 ) -> None:
@@ -59,6 +65,12 @@ def test_what_the_short_road_takes_the_clear_road_takes_the_same(
     masks=st.booleans(),
     expects_mask=st.booleans(),
 )
+@example(first=0x8A, length=0, tail=b"", masks=True, expects_mask=True)
+@example(first=0x8A, length=0, tail=b"", masks=False, expects_mask=False)
+@example(first=0x8A, length=0, tail=b"", masks=False, expects_mask=True)
+@example(first=0x8A, length=0, tail=b"", masks=True, expects_mask=False)
+@example(first=0x0A, length=0, tail=b"", masks=True, expects_mask=True)
+@example(first=0x8A, length=1, tail=b"a", masks=True, expects_mask=True)
 def test_an_empty_pong_that_is_taken_is_one_for_the_clear_road_too(
     pool: SlabBufferPool, first: int, length: int, tail: bytes, masks: bool, expects_mask: bool
 ) -> None:
@@ -293,7 +305,25 @@ def test_a_run_of_texts_ends_before_one_that_is_no_text(
     receiver.close()
 
 
-@pytest.mark.parametrize("same", [2, 3, 4])
+@pytest.mark.parametrize("count", [2, 3, RUN_FRAMES, RUN_FRAMES + 1])
+def test_a_run_of_masked_frames_is_unmasked_each_with_its_key(pool: SlabBufferPool, count: int) -> None:
+    receiver = Receiver(True, Limits(), pool, ())
+    texts = [number.to_bytes(2, "big") for number in range(count)]
+    wire = b"".join(frame(0x82, text, text * 2) for text in texts)
+    run = receiver.take_run(memoryview(bytearray(wire)), 0, len(wire))
+    taken = min(count, RUN_FRAMES)
+    assert run == (None if count < LEAST_RUN else (2, texts[:taken], 8 * taken))
+    receiver.close()
+
+
+def test_two_frames_that_would_have_room_for_three_are_no_run(pool: SlabBufferPool) -> None:
+    receiver = Receiver(False, Limits(), pool, ())
+    data = memoryview(bytearray(frame(0x82, b"abcd", None) * 2))
+    assert receiver.take_run(data, 0, len(data)) is None
+    receiver.close()
+
+
+@pytest.mark.parametrize("same", [1, 2, 3, 4])
 def test_a_run_ends_where_the_headers_change(pool: SlabBufferPool, same: int) -> None:
     receiver = Receiver(False, Limits(), pool, ())
     wire = frame(0x82, b"abcd", None) * same + frame(0x81, b"abcd", None) * (6 - same)
