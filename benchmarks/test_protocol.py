@@ -1,4 +1,4 @@
-"""Cost of the protocol without I/O: a frame in, a frame out, masking, and text checks, by size.
+"""Cost of the protocol without I/O: a frame in, a frame out, masking, and text checks, by size; and handshakes.
 
 Run with ``pytest benchmarks/test_protocol.py``; pytest-benchmark records the machine and the Python. Every
 benchmark asserts that what it measured was done right. Each round begins with a copy of the stream into the
@@ -21,9 +21,14 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from hioload_ws.api.codec import Role
 from hioload_ws.api.message import BINARY, TEXT
 from hioload_ws.pool.buffer_pool import SlabBufferPool
+from hioload_ws.protocol.client_handshake import ClientHandshake
 from hioload_ws.protocol.codec import WebSocketCodec
+from hioload_ws.protocol.familiar import FamiliarHeads
+from hioload_ws.protocol.handshake_config import HandshakeConfig
 from hioload_ws.protocol.masks import unmask_clear, unmask_in_place
 from hioload_ws.protocol.message import WireMessage
+from hioload_ws.protocol.server_handshake import ServerHandshake
+from hioload_ws.protocol.uri import parse_uri
 from hioload_ws.protocol.utf8 import is_utf8
 
 KEY = b"\x37\xfa\x21\x3d"
@@ -145,3 +150,42 @@ def test_unmask_in_place(benchmark: BenchmarkFixture, size_bytes: int) -> None:
 @pytest.mark.parametrize("text", ["a" * 65536, "grüße " * 8192], ids=["ascii", "latin"])
 def test_check_text(benchmark: BenchmarkFixture, text: str) -> None:
     assert benchmark(is_utf8, memoryview(text.encode()))
+
+
+@pytest.mark.parametrize("way", ["by the clear road", "new each time", "familiar"])
+def test_a_server_s_opening_handshake(benchmark: BenchmarkFixture, way: str) -> None:
+    """A browser's request in one piece; ``new each time`` has a cookie of its own."""
+    config = HandshakeConfig()
+    heads = None if way == "by the clear road" else FamiliarHeads()
+    extra = [(("Cookie", f"id={number}"),) for number in range(100)] if way == "new each time" else [()] * 100
+    requests = [_browser(headers).request() for headers in extra]
+
+    def shake_hands() -> int:
+        count = 0
+        for request in requests:
+            server = ServerHandshake(config, heads)
+            assert server.read(request)
+            server.check()
+            count += server.accept().startswith(b"HTTP/1.1 101 ")
+        return count
+
+    assert benchmark(shake_hands) == 100
+
+
+def test_a_client_s_opening_handshake(benchmark: BenchmarkFixture) -> None:
+    server = ServerHandshake(HandshakeConfig())
+    assert server.read(_browser(()).request())
+    server.check()
+    answer = server.accept()
+
+    def shake_hands() -> bool:
+        return _browser(()).feed(answer) is not None
+
+    assert benchmark(shake_hands)
+
+
+def _browser(headers: tuple[tuple[str, str], ...]) -> ClientHandshake:
+    own = (("User-Agent", "Mozilla/5.0 (X11; Linux x86_64)"), ("Accept-Language", "en-US,en;q=0.9"), ("DNT", "1"))
+    return ClientHandshake(
+        parse_uri("ws://127.0.0.1:9001/"), bytes(range(16)), headers=(*own, *headers), origin="http://localhost"
+    )
