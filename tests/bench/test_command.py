@@ -104,6 +104,7 @@ def test_a_wrong_baseline_is_refused_before_anything_is_measured(tmp_path: Path)
         run("--compare", str(tmp_path / "a.json"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda each: each.name)
 def test_every_scenario_runs_on_our_server_and_on_a_peer(scenario: Scenario) -> None:
     small = Scenario(

@@ -14,11 +14,13 @@ MUTANTS = catalogue.mutants()
 ODDBALLS = catalogue.oddballs()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda each: f"{each.suite.name} {each.kills} {each.make.__name__}")
 def test_what_is_broken_is_caught_by_the_requirement_it_breaks(mutant: Mutant) -> None:
     assert try_mutant(mutant, 1).fault == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("oddball", ODDBALLS, ids=lambda each: f"{each.suite.name} {each.make.__name__}")
 def test_what_is_odd_and_right_passes(oddball: Oddball) -> None:
     assert try_oddball(oddball, 1).fault == ""
