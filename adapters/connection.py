@@ -258,7 +258,11 @@ class WebSocketConnection(Inbound):
         event = None
         if self._established is not None:
             event = CloseEvent(self, self._close_code or 0, self._close_reason, error)
-        self._when_handled(partial(self._leave, event))
+        self._hub.drained(self)
+        if self.conversation is None:
+            self._leave(event)
+        else:  # when no coroutine handles anything of it any more
+            self.conversation.connection_closed(partial(self._leave, event))
 
     def _leave(self, event: CloseEvent | None) -> None:
         self._hub.connections.pop(self, None)

@@ -73,14 +73,6 @@ class Conversing(Lifetime, MessageSource):
         """Whether messages pass an extension."""
         return bool(self._agreed().extensions)
 
-    def _when_handled(self, function: Callable[[], object]) -> None:
-        """The connection has gone: call ``function()`` when no coroutine handles anything of it any more."""
-        self._hub.drained(self)
-        if self.conversation is None:
-            function()
-        else:
-            self.conversation.connection_closed(function)
-
 
 class _Drain(Wait[None]):
     """A connection whose peer is to read."""

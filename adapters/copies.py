@@ -132,12 +132,12 @@ def _frame(original: _Function, copies: Copies) -> _Function:
 
 
 def _flush(original: _Function, copies: Copies) -> _Function:
-    def flush(self: Wire) -> None:
+    def flush(self: Wire, *flags: int) -> None:
         out, queued_bytes = self._out, self._queued_bytes
         by_itself = self._bare is not None and not self._pending_bytes and self._held is None
         if by_itself and len(out) > 1 and queued_bytes <= outgoing.JOIN_BELOW_BYTES * len(out):
             copies["joined"] += queued_bytes
-        original(self)
+        original(self, *flags)
 
     return flush
 

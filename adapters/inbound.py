@@ -146,7 +146,8 @@ class Inbound(Conversing):
         elif count_bytes == END_OF_STREAM:
             raise ConnectionLost("the peer hung up during the opening handshake")
         self.flush()
-        self._settle()
+        if self._bare is None or self._pending_bytes or self._interest != READABLE:
+            self._settle()
         return count_bytes > 0
 
     def _read_frames(self) -> bool:

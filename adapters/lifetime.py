@@ -20,9 +20,11 @@ from abc import abstractmethod
 from ..api.codec import Role
 from ..api.errors import ConnectionLost, HioloadError, InvalidState, TimedOut
 from ..api.http import Request
+from ..api.poller import READABLE
 from ..api.session import Session, SessionStatus
 from ..api.transport import END_OF_STREAM, Transport
 from ..api.types import Nanoseconds
+from ..transport.stream import LAST_WORDS, NO_SIGNAL
 from .hub import Hub
 from .roles import Established, Host, Opening
 from .wire import Wire
@@ -139,7 +141,8 @@ class Lifetime(Wire):
         if self._status < _CLOSING:
             self._status = _CLOSING
             self._bare = None
-            self.hold_back(False)
+            if self._paused:
+                self.hold_back(False)
             if self._session is not None:
                 self._session.advance(_CLOSING)
             hub = self._hub
@@ -149,14 +152,18 @@ class Lifetime(Wire):
     def _end(self) -> None:
         """Both ends are done, or the peer may not go on: send what is queued, then wait for the hang-up."""
         self._ending = True
-        self.flush()  # first, while it may be sent the short way
+        hangs_up = self._host.role is Role.SERVER
+        bare = self._bare
+        self.flush(LAST_WORDS if hangs_up else NO_SIGNAL)  # first, while it may be sent the short way
         if self._status is _CLOSED:
             return
         self._begin_closing()
-        if self._host.role is Role.SERVER:
+        if hangs_up:
             self._transport.shutdown()
-        self._settle()
-        self._finish_if_done()
+        if bare is None or self._pending_bytes or self._interest != READABLE or self._paused:
+            self._settle()
+        if not self._reading:
+            self._finish_if_done()
 
     def _discard(self) -> bool:
         """Ending: read and forget; as ``_read``."""

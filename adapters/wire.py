@@ -88,8 +88,8 @@ class Wire(Timed):
         """Return what the connection's transport can do."""
         return self._transport.features()
 
-    def flush(self) -> None:
-        """Give the batch to the transport in one call. Harmless when there is none."""
+    def flush(self, flags: int = NO_SIGNAL) -> None:
+        """Give the batch to the transport in one call. Harmless when there is none. ``flags`` are for a bare socket."""
         self._dirty = False
         out = self._out
         if not out:
@@ -102,9 +102,9 @@ class Wire(Timed):
         size_bytes = self._queued_bytes
         try:
             if size_bytes <= JOIN_BELOW_BYTES * len(out):
-                taken_bytes = bare.send(b"".join(out), NO_SIGNAL)  # type: ignore[arg-type]
+                taken_bytes = bare.send(b"".join(out), flags)  # type: ignore[arg-type]
             elif HAS_VECTORS and len(out) <= MAX_PARTS:
-                taken_bytes = bare.sendmsg(out, (), NO_SIGNAL)  # type: ignore[arg-type]
+                taken_bytes = bare.sendmsg(out, (), flags)  # type: ignore[arg-type]
             else:
                 taken_bytes = 0
         except NOT_NOW:
@@ -142,7 +142,8 @@ class Wire(Timed):
         hub = self._hub
         hub.express = None
         hub.current = self
-        self._count_replies(hub)
+        if self._out:
+            self._count_replies(hub)
 
     def _count_replies(self, hub: Hub) -> None:
         """Count the replies of an express turn, which are all that is in the batch."""
@@ -283,7 +284,8 @@ class Wire(Timed):
             self._hub.express = None
         self._hub.reactor.unregister(self._transport.handle)
         self._transport.close()
-        self._drop_batch()
+        if self._out:
+            self._drop_batch()
         self._pending_bytes = 0
         self._reading = False
 

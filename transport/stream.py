@@ -39,6 +39,8 @@ HAS_VECTORS: Final = hasattr(socket.socket, "sendmsg")
 
 # CPython ignores SIGPIPE at start-up, but a program may restore it; a peer must not be able to kill it then.
 NO_SIGNAL: Final[int] = getattr(socket, "MSG_NOSIGNAL", 0)
+LAST_WORDS: Final[int] = NO_SIGNAL | getattr(socket, "MSG_MORE", 0)
+"""For what is sent right before ``shutdown``: both leave in one segment, where the system can do that (send(2))."""
 """Flag for every send."""
 
 NOT_NOW: Final = (BlockingIOError, InterruptedError)
@@ -325,4 +327,4 @@ class NamedTransport(StreamTransport):
         return self._peer
 
 
-__all__ = ["HAS_VECTORS", "NOT_NOW", "NO_SIGNAL", "NamedTransport", "StreamTransport"]
+__all__ = ["HAS_VECTORS", "LAST_WORDS", "NOT_NOW", "NO_SIGNAL", "NamedTransport", "StreamTransport"]
