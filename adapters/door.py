@@ -69,7 +69,7 @@ class ServerOpening(Opening):
 
     def _decide(self, connection: WebSocketConnection) -> None:
         door, handshake = self._door, self._handshake
-        response = _FULL if self._is_full else door.ask_hooks(handshake)
+        response = _FULL if self._is_full else door.ask_hooks(handshake) if door.hooks else None
         if response is not None:
             connection.refuse(handshake.reject(response))
             door.leave(self._is_full)
@@ -110,10 +110,10 @@ class Door:
         "_agreements",
         "_common",
         "_handshake_config",
-        "_hooks",
         "_host",
         "_refusal_count",
         "heads",
+        "hooks",
         "hub",
         "max_connections",
         "desk",
@@ -138,7 +138,7 @@ class Door:
         self.handshake_config = handshake_config
         self._common: CommonCodec | None = None
         self._host = host
-        self._hooks = hooks
+        self.hooks = hooks
         self._refusal_count = 0
 
     @property
@@ -174,7 +174,7 @@ class Door:
 
     def ask_hooks(self, handshake: ServerHandshake) -> Response | None:
         """Return the first answer of a hook, 500 for one that raised, or ``None``."""
-        for hook in self._hooks:
+        for hook in self.hooks:
             try:
                 response = hook(handshake.request)
             except Exception as error:
@@ -189,9 +189,7 @@ class Door:
     ) -> Established:
         """Return what an accepted handshake agreed on: what another one did, where that came to the same."""
         subprotocol = handshake.subprotocol
-        extensions: tuple[str, ...] = ()
-        if handshake.extensions:
-            extensions = tuple([extension.name for extension in handshake.extensions])
+        extensions = tuple([extension.name for extension in handshake.extensions])
         if params:
             return Established(handler, head, params=params, subprotocol=subprotocol, extensions=extensions)
         key = (head, handler, subprotocol, extensions)

@@ -175,7 +175,8 @@ class Wire(Timed):
         for part in parts:
             self._out.append(part)
             self._queued_bytes += len(part)
-        self._ask_for_flush()
+        if self._hub.current is not self:
+            self._ask_for_flush()
 
     def _ask_for_flush(self) -> None:
         if self._hub.current is not self and not self._dirty:
@@ -275,7 +276,8 @@ class Wire(Timed):
 
     def _bare_socket(self) -> SocketType | None:
         """Return the transport's socket, if it has the capability: see ``api.transport.SocketTransport``."""
-        return cast("SocketType | None", getattr(self._transport, "bare_socket", None))
+        bare: SocketType | None = getattr(self._transport, "bare_socket", None)
+        return bare
 
     def _release(self) -> None:
         """Unwatch and close the transport, and drop what was not sent."""

@@ -81,10 +81,14 @@ class HandleSet:
         marks[handle] = 1
         self._count += 1
 
-    def remove(self, handle: Handle) -> None:
-        """Remove one that is in the set."""
-        self._marks[handle] = 0
+    def remove(self, handle: Handle) -> bool:
+        """Remove one; ``False`` when it was not there."""
+        marks = self._marks
+        if not 0 <= handle < len(marks) or not marks[handle]:
+            return False
+        marks[handle] = 0
         self._count -= 1
+        return True
 
     def clear(self) -> None:
         """Remove all."""
@@ -135,9 +139,8 @@ class PollerBase(abc.ABC):
         ``Closed`` after close."""
         if self._closed:
             raise Closed("the poller is closed")
-        if handle not in self._handles:
+        if not self._handles.remove(handle):
             raise NotFound("the handle is not watched", handle=handle)
-        self._handles.remove(handle)
         try:
             self._remove(handle)
         except (OSError, ValueError, KeyError):

@@ -151,7 +151,8 @@ class PollReactor:
     def register(self, handle: Handle, interest: Interest, callback: ReadyCallback) -> None:
         """Call ``callback(readiness)`` whenever the handle is ready; errors as ``Poller.register``, and
         ``WrongThread``. The callback is held until ``unregister`` or ``close``."""
-        self._check_thread()
+        if get_ident() != self._owner:
+            self._check_thread()
         self._poller.register(handle, interest)
         if handle in self._dropped:
             self._late[handle] = callback
@@ -168,7 +169,8 @@ class PollReactor:
 
         Raises ``NotFound``, ``WrongThread`` and, after close, ``Closed``.
         """
-        self._check_thread()
+        if get_ident() != self._owner:
+            self._check_thread()
         self._poller.unregister(handle)
         if self._late.pop(handle, None) is None:
             del self._callbacks[handle]

@@ -105,13 +105,15 @@ class StreamTransport:
     @property
     def handle(self) -> Handle:
         """What a poller watches; raises ``TransportClosed`` after ``close``."""
-        self._check_open()
+        if self._handle < 0:
+            self._check_open()
         return self._handle
 
     @property
     def interest(self) -> Interest:
         """``WRITABLE`` while bytes wait or the connection is being made, else 0."""
-        self._check_open()
+        if self._handle < 0:
+            self._check_open()
         return WRITABLE if self._outgoing.pending_bytes or self._connecting else 0
 
     @property
@@ -136,7 +138,8 @@ class StreamTransport:
     @property
     def buffered(self) -> bool:
         """Always False: all that has arrived is with the system, where a poller sees it."""
-        self._check_open()
+        if self._handle < 0:
+            self._check_open()
         return False
 
     @property
@@ -240,7 +243,8 @@ class StreamTransport:
         self._dead = True
         self._marks = None
         self._socket.close()
-        self._outgoing.drop()
+        if self._outgoing is not _NOTHING_WAITS:
+            self._outgoing.drop()
 
     def _own_queue(self) -> OutgoingQueue:
         """Return a queue in which something may be kept."""
