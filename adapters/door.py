@@ -23,6 +23,7 @@ from ..protocol.codec import WebSocketCodec
 from ..protocol.common_codec import CommonCodec
 from ..protocol.familiar import FamiliarHeads, KeptHead
 from ..protocol.handshake_config import HandshakeConfig
+from ..protocol.negotiation import switching_plain
 from ..protocol.server_handshake import ServerHandshake, failure_response
 from .connection import WebSocketConnection
 from .hub import Hub
@@ -49,26 +50,32 @@ class ServerOpening(Opening):
 
     __slots__ = ("_door", "_handshake", "_is_full")
 
-    def __init__(self, door: Door, handshake: ServerHandshake, *, is_full: bool) -> None:
+    def __init__(self, door: Door, *, is_full: bool) -> None:
         self._door = door
-        self._handshake = handshake
+        self._handshake: ServerHandshake | None = None
         self._is_full = is_full
 
     def receive(self, connection: WebSocketConnection, data: memoryview) -> None:
         """Feed the request's head; answer it once it is complete or wrong."""
+        handshake = self._handshake
+        if handshake is None:
+            door = self._door
+            if not self._is_full and door.open_as_before(connection, data):
+                return
+            handshake = self._handshake = ServerHandshake(door.handshake_config, door.heads)
         try:
-            if self._handshake.read(data):
-                self._decide(connection)
+            if handshake.read(data):
+                self._decide(connection, handshake)
         except HandshakeFailed as error:
-            self._refuse(connection, failure_response(error))
+            self._refuse(connection, handshake, failure_response(error))
 
     def failed(self, error: HioloadError) -> None:
         """Count what never became a request."""
         self._door.leave(self._is_full)
         self._door.hub.traffic.handshake_failed(error.code.value)
 
-    def _decide(self, connection: WebSocketConnection) -> None:
-        door, handshake = self._door, self._handshake
+    def _decide(self, connection: WebSocketConnection, handshake: ServerHandshake) -> None:
+        door = self._door
         response = _FULL if self._is_full else door.ask_hooks(handshake) if door.hooks else None
         if response is not None:
             connection.refuse(handshake.reject(response))
@@ -77,12 +84,12 @@ class ServerOpening(Opening):
         handshake.check()
         found = door.router.find(handshake.path)
         if found is None:
-            self._refuse(connection, _NO_ROUTE)
+            self._refuse(connection, handshake, _NO_ROUTE)
             return
         try:
             session = door.desk.begin()
         except ResourceExhausted:
-            self._refuse(connection, _FULL)
+            self._refuse(connection, handshake, _FULL)
             return
         try:
             response_head = handshake.accept()
@@ -90,15 +97,15 @@ class ServerOpening(Opening):
             # An extension of the user's, perhaps. Nothing is agreed then, and nothing has left.
             session.cancel()
             door.hub.report(error, handshake.accept)
-            self._refuse(connection, _FAILED)
+            self._refuse(connection, handshake, _FAILED)
             return
         connection.queue_head(response_head)
         head, request = handshake.kept()
         established = door.established(handshake, head, *found)
         connection.open(established, door.codec(handshake), session, request, handshake.leftover)
 
-    def _refuse(self, connection: WebSocketConnection, response: Response) -> None:
-        connection.refuse(self._handshake.reject(response))
+    def _refuse(self, connection: WebSocketConnection, handshake: ServerHandshake, response: Response) -> None:
+        connection.refuse(handshake.reject(response))
         self._door.leave(self._is_full)
         self._door.hub.traffic.handshake_failed(str(response.status))
 
@@ -112,6 +119,7 @@ class Door:
         "_handshake_config",
         "_host",
         "_refusal_count",
+        "_usual",
         "heads",
         "hooks",
         "hub",
@@ -152,6 +160,7 @@ class Door:
         self._handshake_config = config
         self.heads = FamiliarHeads()
         self._agreements: dict[tuple[object, ...], Established] = {}
+        self._usual: dict[KeptHead, Established] = {}
 
     def admit(self, transport: Transport) -> None:
         """Take over an accepted transport."""
@@ -163,7 +172,7 @@ class Door:
                 transport.close()
                 return
             self._refusal_count += 1
-        opening = ServerOpening(self, ServerHandshake(self._handshake_config, self.heads), is_full=is_full)
+        opening = ServerOpening(self, is_full=is_full)
         try:
             WebSocketConnection(hub, transport, self._host, opening)
         except Exception as error:
@@ -171,6 +180,27 @@ class Door:
             self.leave(is_full)
             transport.close()
             hub.report(error, self.admit)
+
+    def open_as_before(self, connection: WebSocketConnection, data: memoryview) -> bool:
+        """Open a connection whose request is, but for its key, one that was answered before, and has only one answer;
+        ``False``, with nothing done, for any other. The short road of ``ServerOpening._decide``."""
+        if not self._usual or self.hooks:
+            return False
+        known = self.heads.recognise(bytes(data))
+        if known is None:
+            return False
+        head, key = known
+        established = self._usual.get(head)
+        found = self.router.find(head.path())
+        if established is None or found is None or found[0] is not established.handler:
+            return False
+        try:
+            session = self.desk.begin()
+        except ResourceExhausted:
+            return False  # which is answered on the other road
+        connection.queue_head(switching_plain(key))
+        connection.open(established, self._common_codec(), session, key)
+        return True
 
     def ask_hooks(self, handshake: ServerHandshake) -> Response | None:
         """Return the first answer of a hook, 500 for one that raised, or ``None``."""
@@ -199,20 +229,28 @@ class Door:
                 self._agreements.clear()
             found = Established(handler, head, params=params, subprotocol=subprotocol, extensions=extensions)
             self._agreements[key] = found
+        if handshake.repeats:
+            if len(self._usual) >= _MAX_AGREEMENTS:
+                self._usual.clear()
+            self._usual[head] = found
         return found
 
     def codec(self, handshake: ServerHandshake) -> WebSocketCodec:
         """Return the codec for an accepted handshake: the common one, unless extensions were agreed."""
-        hub = self.hub
-        limits = hub.settings.limits
         if handshake.extensions:
+            hub = self.hub
             return WebSocketCodec(
                 Role.SERVER,
-                limits=limits,
+                limits=hub.settings.limits,
                 pool=hub.pool,
                 mask_key=hub.mask_key,
                 extensions=handshake.extensions,
             )
+        return self._common_codec()
+
+    def _common_codec(self) -> CommonCodec:
+        hub = self.hub
+        limits = hub.settings.limits
         common = self._common
         if common is None or common.limits is not limits:
             common = CommonCodec(Role.SERVER, limits=limits, pool=hub.pool, mask_key=hub.mask_key)

@@ -155,6 +155,19 @@ class ServerHandshake:
         """The extensions agreed, in the order of the chain; empty before ``accept``."""
         return self._extensions
 
+    @property
+    def repeats(self) -> bool:
+        """Whether every request with this head, whatever its key, is accepted with ``switching_plain`` under this
+        configuration: after ``accept``, where no function was asked and nothing was agreed on."""
+        config = self._config
+        return (
+            self._familiar is not None
+            and self._subprotocol is None
+            and config.check_origin is None
+            and config.select_subprotocol is None
+            and not (self._offers and config.extensions)
+        )
+
     def check(self) -> None:
         """Check everything RFC 6455 §4.2.1 asks of the request, and the origin.
 

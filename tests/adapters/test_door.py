@@ -263,3 +263,90 @@ def test_a_changed_configuration_forgets_what_was_checked_under_the_old_one(benc
     peer.transport.feed(peer.request())
     bench.turn()
     assert peer.response().status == 403
+
+
+def status(bench: Bench, url: str = "ws://test/", *, pieces: int = 1) -> int:
+    """Return how a new request for ``url`` is answered, which is in so many pieces."""
+    peer = bench.admit()
+    request = peer.request(url)
+    size_bytes = -(-len(request) // pieces)
+    for start in range(0, len(request), size_bytes):
+        peer.transport.feed(request[start : start + size_bytes])
+        bench.turn()
+    return peer.response().status
+
+
+def test_a_request_in_pieces_is_answered_once_it_is_complete(bench: Bench) -> None:
+    for _ in range(3):
+        assert status(bench, pieces=3) == 101
+
+
+def test_what_was_answered_before_is_answered_again_and_everybody_who_asks_to_be_asked_is(bench: Bench) -> None:
+    for _ in range(4):
+        assert status(bench) == 101
+    assert len(bench.door._usual) == 1 and len(bench.sessions) == 4
+    (one, other) = list(bench.hub.connections)[-2:]
+    assert one._established is other._established and one.request == other.request
+    asked: list[Request] = []
+    bench.hooks.append(lambda request: asked.append(request))
+    assert status(bench) == 101
+    assert len(asked) == 1
+    bench.hooks.append(lambda request: Response(418))
+    assert status(bench) == 418
+
+
+def test_a_route_that_is_added_later_is_found_by_a_request_that_was_answered_before(bench: Bench) -> None:
+    for _ in range(3):
+        assert status(bench, "ws://test/new") == 101
+
+    def fresh(connection: object, message: object) -> None: ...
+
+    bench.router.add("/new", fresh)
+    for _ in range(3):
+        assert status(bench, "ws://test/new") == 101
+        assert list(bench.hub.connections)[-1]._established.handler is fresh  # type: ignore[union-attr]
+    bench.router.fallback = None
+    for _ in range(3):
+        assert status(bench, "ws://test/other") == 404
+
+
+def test_a_route_that_has_gone_is_404_for_a_request_that_was_answered_before(bench: Bench) -> None:
+    for _ in range(3):
+        assert status(bench, "ws://test/here") == 101
+    bench.router.fallback = None
+    assert status(bench, "ws://test/here") == 404
+
+
+def test_a_request_that_was_answered_before_is_a_503_without_room_for_its_session(bench: Bench) -> None:
+    for _ in range(3):
+        assert status(bench) == 101
+    bench.door.desk = SessionDesk(bench.hub, ShardedSessions(bench.clock, limit=1))
+    assert [status(bench) for _ in range(3)] == [101, 503, 503]
+
+
+def test_a_function_that_looks_at_origins_or_chooses_a_subprotocol_is_asked_each_time(bench: Bench) -> None:
+    asked: list[object] = []
+
+    def welcomes(origin: str | None, request: Request) -> bool:
+        asked.append(origin)
+        return True
+
+    def select(offered: Sequence[str]) -> str | None:
+        asked.append(offered)
+        return None
+
+    for config in (HandshakeConfig(check_origin=welcomes), HandshakeConfig(select_subprotocol=select)):
+        bench.door.handshake_config = config
+        asked.clear()
+        assert [status(bench) for _ in range(4)] == [101] * 4
+        assert len(asked) == 4
+
+
+def test_memory_for_requests_that_were_answered_before_is_bounded(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(door_module, "_MAX_AGREEMENTS", 3)
+    for number in range(8):
+        for _ in range(3):
+            assert status(bench, f"ws://test/{number}") == 101
+        assert 1 <= len(bench.door._usual) <= 3
