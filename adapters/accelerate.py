@@ -22,7 +22,11 @@ def bulk_xor() -> BulkXor | None:
 
 def use_accelerators(choice: str) -> None:
     """Use what there is (``"auto"``), or plain Python (``"off"``)."""
-    use_bulk_xor(bulk_xor() if choice == "auto" else None)
+    found = bulk_xor() if choice == "auto" else None
+    if found is None:
+        use_bulk_xor(None)
+    else:
+        use_bulk_xor(found.anywhere, found.standing)
 
 
 __all__ = ["bulk_xor", "use_accelerators"]

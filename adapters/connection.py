@@ -98,41 +98,44 @@ class WebSocketConnection(Inbound):
         """Queue one message and return ``pending_bytes``; contract as ``api.connection.Connection.send``."""
         hub = self._hub
         if hub.express is self:
-            if type(data) is WireMessage and type(memory := data.memory) is bytes and data.size_bytes <= SHORT_BYTES:
-                # A short message that goes out as it is: what follows below, with all that is settled left out.
-                queued_bytes = self._queued_bytes + data.size_bytes + 2
-                if queued_bytes <= self._settings.send_limit_bytes:
-                    self._queued_bytes = queued_bytes
-                    out = self._out
-                    out.append(SHORT_HEADERS[data.kind][data.size_bytes])
-                    out.append(memory)
-                    return queued_bytes
-            elif type(data) is WireMessage and type(memory) is memoryview and data.size_bytes in _MEDIUM:
-                # The same for one that lies in the read memory.
-                queued_bytes = self._queued_bytes + data.size_bytes + 4
-                if queued_bytes <= self._settings.send_limit_bytes:
-                    self._queued_bytes = queued_bytes
-                    hub.in_place_bytes += 2
-                    out = self._out
-                    out.append(MEDIUM_HEADER(FIN | data.kind, 126, data.size_bytes))
-                    out.append(memory)
-                    return queued_bytes
+            # A message that goes out as it is: what follows below, with all that is settled left out.
+            if type(data) is WireMessage:
+                memory, size_bytes = data.memory, data.size_bytes
+                if type(memory) is bytes and size_bytes <= SHORT_BYTES:
+                    queued_bytes = self._queued_bytes + size_bytes + 2
+                    if queued_bytes <= self._settings.send_limit_bytes:
+                        self._queued_bytes = queued_bytes
+                        out = self._out
+                        out.append(SHORT_HEADERS[data.kind][size_bytes])
+                        out.append(memory)
+                        return queued_bytes
+                elif memory is (read := hub.read).lent:
+                    # It lies at the start of the read memory, and there is room for its header before it.
+                    queued_bytes = self._queued_bytes + size_bytes + 4
+                    if queued_bytes <= self._settings.send_limit_bytes:
+                        self._queued_bytes = queued_bytes
+                        hub.in_place_bytes += 2
+                        hub.single_count += 1
+                        self._out.append(read.reply(FIN | data.kind, size_bytes))
+                        return queued_bytes
+                elif type(memory) is memoryview and size_bytes in _MEDIUM:
+                    # It lies somewhere in the read memory, with others.
+                    queued_bytes = self._queued_bytes + size_bytes + 4
+                    if queued_bytes <= self._settings.send_limit_bytes:
+                        self._queued_bytes = queued_bytes
+                        hub.in_place_bytes += 2
+                        self._out += (MEDIUM_HEADER(FIN | data.kind, 126, size_bytes), memory)
+                        return queued_bytes
             self._leave_express()
         if self._status is not _ACTIVE or hub.owner_id != get_ident():
             self._check_open()
         kind, part = self._sendable(data)
         size_bytes = len(part)
         if self._pending_bytes + self._queued_bytes + size_bytes > self._settings.send_limit_bytes:
-            raise ResourceExhausted(
-                "the peer does not read fast enough for what is sent",
-                pending_bytes=self.pending_bytes,
-                message_bytes=size_bytes,
-                limit_bytes=self._settings.send_limit_bytes,
-            )
+            raise self._too_much(size_bytes)
         parts = self.codec.sender.encode_message(kind, part)
         self._out += parts
-        for each in parts:
-            self._queued_bytes += len(each)
+        self._queued_bytes += sum(map(len, parts))
         if not isinstance(part, _PLAIN):
             self._hold(part)
         if hub.current is not self:
@@ -221,6 +224,14 @@ class WebSocketConnection(Inbound):
         self._hub.check_thread()
         if self._status is not _ACTIVE:
             raise TransportClosed("the connection is not open", status=self._status.name.lower())
+
+    def _too_much(self, size_bytes: int) -> ResourceExhausted:
+        return ResourceExhausted(
+            "the peer does not read fast enough for what is sent",
+            pending_bytes=self.pending_bytes,
+            message_bytes=size_bytes,
+            limit_bytes=self._settings.send_limit_bytes,
+        )
 
     def _sendable(self, data: SendableMessage) -> tuple[MessageKind, Sendable]:
         """Return kind and payload: ``bytes``, a buffer, or in our own turn a view of borrowed memory."""

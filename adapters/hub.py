@@ -4,7 +4,8 @@ A connection should own as little as possible, because there are many. So the me
 into, the wheel of deadlines, the counters and the settings live here, once per reactor. The read memory can be
 shared because one thread reads one connection at a time and hands out what it read before it reads the next:
 *current* names the connection whose bytes lie in it, and whatever refers to those bytes has left, or was
-copied, when its turn ends.
+copied, when its turn ends. (On the express road of ``inbound.py`` it may wait for the turn of the reactor: then the
+next connection reads into another buffer, of which there are a few.)
 
 Sending is gathered: a connection that was written to outside its own turn is put on the *dirty* list, and the
 list is sent once, at the end of the reactor's turn.
@@ -19,7 +20,7 @@ from threading import get_ident
 from typing import TYPE_CHECKING
 
 from ..api.buffer import Buffer
-from ..api.errors import WrongThread
+from ..api.errors import ResourceExhausted, WrongThread
 from ..api.executor import Executor
 from ..api.pool import BufferPool
 from ..api.reactor import Reactor
@@ -29,6 +30,7 @@ from ..internal.coroutines import Runner
 from ..internal.deadlines import DeadlineWheel
 from ..internal.faults import ErrorHook
 from ..protocol.limits import Limits
+from ..protocol.read_memory import LEAST_BYTES, ReadMemory
 from .traffic import Traffic
 
 if TYPE_CHECKING:
@@ -42,6 +44,13 @@ MOST_WAITING = 16
 """Most replies that wait for the end of the turn. Sent one behind the other they cost less than each at once: a peer
 that sleeps is woken by the first, and those on the same machine are awake for the rest. The bound is for their
 latency, where handlers are slow."""
+
+MOST_READS = 8
+"""Most buffers to read into, one after the other, while replies that lie in them wait. All together stay in the
+processor's second cache, where messages have 16 KiB."""
+
+SPARE_READ_BYTES = 64 * 1024
+"""Size of all of them but the first, which has the size that is configured, if that is less."""
 
 _NS_PER_S = 1_000_000_000
 _KEY_POOL_COUNT = 256
@@ -116,7 +125,9 @@ class Hub:
     __slots__ = (
         "_dirty",
         "_drains",
-        "_slab_buffer",
+        "_read_buffers",
+        "_reads",
+        "_reads_used",
         "connections",
         "current",
         "express",
@@ -127,9 +138,10 @@ class Hub:
         "owner_id",
         "pool",
         "reactor",
+        "read",
         "runner",
         "settings",
-        "slab",
+        "single_count",
         "traffic",
         "wheel",
     )
@@ -162,15 +174,21 @@ class Hub:
         # nothing of it is pending, and its batch holds headers and payloads of replies, in turn, and nothing
         # else.
         self.express: Wire | None = None
-        # How many bytes more than two each have the headers in the batch of an express turn. Not 0: it refers to the
-        # read memory, and leaves when the turn of its connection ends.
+        # How many bytes more than two each have the headers in the batch of an express turn. Not 0: it refers to
+        # ``read``.
         self.in_place_bytes = 0
+        # How many messages of that batch are one part, header and payload.
+        self.single_count = 0
         self.owner_id: int | None = None
         self.runner = Runner(reactor.scheduler, reactor.post, executor)
         self._dirty: list[Wire] = []
         self._drains: dict[Wire, list[Callable[[], object]]] = {}
-        self._slab_buffer: Buffer = pool.acquire(read_buffer_bytes)
-        self.slab = self._slab_buffer.data()
+        self._read_buffers: list[Buffer] = [pool.acquire(read_buffer_bytes)]
+        self._reads = [ReadMemory(self._read_buffers[0].data())]
+        # Invariant: in ``_reads`` from ``_reads_used`` on nothing lies that has yet to be sent.
+        self._reads_used = 0
+        self.read = self._reads[0]
+        """The memory that the next read may fill."""
 
     def report(self, error: BaseException, origin: object) -> None:
         """Count an exception that escaped somebody's function, and tell the error hook. Any thread."""
@@ -186,13 +204,13 @@ class Hub:
     def send_at_turn_end(self, wire: Wire) -> None:
         """Have ``wire.flush()`` called at the end of the turn. The caller asks once per turn."""
         if not self._dirty:
-            self.reactor.at_turn_end(self._flush_dirty)
+            self.reactor.at_turn_end(self._end_turn)
         self._dirty.append(wire)
 
     def send_all_at_turn_end(self, wires: Sequence[Wire]) -> None:
         """As ``send_at_turn_end``, for many."""
         if wires and not self._dirty:
-            self.reactor.at_turn_end(self._flush_dirty)
+            self.reactor.at_turn_end(self._end_turn)
         self._dirty += wires
 
     def send_soon(self, wire: Wire) -> None:
@@ -210,6 +228,32 @@ class Hub:
         for wire in dirty:
             wire.flush()
 
+    def _end_turn(self) -> None:
+        self._flush_dirty()
+        self._reads_used = 0
+        self.read = self._reads[0]
+
+    def keep_read(self) -> None:
+        """Something waits for the end of the turn that lies in ``read``: read elsewhere until it has left."""
+        self._reads_used = used = self._reads_used + 1
+        if used == len(self._reads) and not self._add_read():
+            self._flush_dirty()
+            self._reads_used = used = 0
+        self.read = self._reads[used]
+
+    def _add_read(self) -> bool:
+        """Get more memory to read into, if there may be more, and the pool has some."""
+        buffers = self._read_buffers
+        if len(buffers) == MOST_READS:
+            return False
+        try:
+            buffer = self.pool.acquire(min(len(self._reads[0].memory), SPARE_READ_BYTES))
+        except ResourceExhausted:
+            return False
+        buffers.append(buffer)
+        self._reads.append(ReadMemory(buffer.data()))
+        return True
+
     def when_drained(self, wire: Wire, function: Callable[[], object]) -> None:
         """Have ``function()`` called, at the end of a turn, once the peer of ``wire`` has read enough or has gone."""
         self._drains.setdefault(wire, []).append(function)
@@ -223,9 +267,13 @@ class Hub:
         """Forget all deadlines and give the read memory back. Idempotent."""
         self.runner.close()
         self.wheel.close()
-        if self._slab_buffer.ref_count:
-            self.slab = memoryview(b"")
-            self._slab_buffer.release()
+        buffers, self._read_buffers = self._read_buffers, []
+        if buffers:
+            self._reads = [ReadMemory(memoryview(bytearray(LEAST_BYTES)))]
+            self.read = self._reads[0]
+            self._reads_used = 0
+        for buffer in buffers:
+            buffer.release()
 
 
 __all__ = ["TICK_NS", "ConnectionSettings", "Hub", "MaskKeys", "ns"]

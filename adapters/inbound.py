@@ -8,8 +8,8 @@ for all of them. Whatever is not that common case leaves it for the clear road, 
 lost.
 
     ready -> bare recv -> one frame, or a run -> handler -> send: header and payload, nothing else -> counted
-          short replies have bytes of their own, and leave with those of other connections: fewer peers are woken
-          longer ones lie in the memory that the next read fills, and leave at once
+          replies leave with those of other connections: fewer peers are woken
+          short ones have bytes of their own; longer ones lie in the read memory, and the next read fills another
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from ..protocol.codec import WebSocketCodec
 from ..protocol.common_codec import CommonCodec, SplitCodec
 from ..protocol.frames import CLOSE, FIN
 from ..protocol.message import WireMessage
+from ..protocol.read_memory import ReadMemory
 from ..protocol.receiver import DIRECT_BYTES
 from .conversing import Conversing
 from .roles import Opening
@@ -60,9 +61,9 @@ class Inbound(Conversing):
             self._clear_road(readiness)
             return
         hub = self._hub
-        data = hub.slab
+        read = hub.read
         try:
-            count_bytes = bare.recv_into(data)
+            count_bytes = bare.recv_into(read.memory)
         except OSError as error:
             self._bare_failed(error)
             return
@@ -75,10 +76,10 @@ class Inbound(Conversing):
         else:
             hub.express = self
         try:
-            message = receiver.receive_one(data, count_bytes)
+            message = receiver.receive_one(read, count_bytes)
             if message is None:
-                self._take_many(data, count_bytes)
-                if count_bytes == len(data):
+                self._take_many(read.memory, count_bytes)
+                if count_bytes == len(read.memory):
                     self._read_more()
             else:
                 self._message_ns = self._heard_ns
@@ -97,12 +98,12 @@ class Inbound(Conversing):
                 if self._out:
                     self._send_replies(hub)
             else:
-                # What is queued may refer to the slab, or be lent: it leaves before either changes.
+                # What is queued may refer to the read memory, or be lent: it leaves before either changes.
                 self._lent = False
                 self.flush()
         finally:
             hub.current = hub.express = None
-            hub.in_place_bytes = 0
+            hub.in_place_bytes = hub.single_count = 0
 
     def _clear_road(self, readiness: Readiness) -> None:
         if self._ending and readiness & READABLE and self._interest == READABLE:
@@ -139,10 +140,10 @@ class Inbound(Conversing):
             hub.current = None
 
     def _read_opening(self, opening: Opening) -> bool:
-        slab = self._hub.slab
-        count_bytes = self._transport.recv_into(slab)
+        memory = self._hub.read.memory
+        count_bytes = self._transport.recv_into(memory)
         if count_bytes > 0:
-            self._receive_opening(opening, slab[:count_bytes])
+            self._receive_opening(opening, memory[:count_bytes])
         elif count_bytes == END_OF_STREAM:
             raise ConnectionLost("the peer hung up during the opening handshake")
         self.flush()
@@ -157,11 +158,12 @@ class Inbound(Conversing):
         while True:
             receiver = self.codec.receiver
             target = receiver.direct_target() if receiver.left_bytes >= DIRECT_BYTES else None
-            slab = self._hub.slab
-            count_bytes = transport.recv_into(slab if target is None else target)
+            read = self._hub.read
+            wanted = read.memory if target is None else target
+            count_bytes = transport.recv_into(wanted)
             if count_bytes > 0:
                 if target is None:
-                    self._take(slab, count_bytes)
+                    self._take(read, count_bytes)
                 else:
                     self._process(receiver.receive_direct(count_bytes))
             elif count_bytes == END_OF_STREAM:
@@ -169,23 +171,23 @@ class Inbound(Conversing):
                 events = receiver.receive_end()
                 self._part_from_common()
                 self._process(events)
-            # What is queued may refer to the slab: it leaves before the slab is filled again.
+            # What is queued may refer to the read memory: it leaves before that is filled again.
             self.flush()
             if count_bytes <= 0 or self._ending or self._paused or self._status is _CLOSED:
                 break
             left_bytes -= count_bytes
-            drained = count_bytes < len(slab if target is None else target) and not transport.buffered
+            drained = count_bytes < len(wanted) and not transport.buffered
             if drained or left_bytes <= 0:
                 break
         if self._interest != READABLE or not self._reading or transport.interest:
             self._settle()
         return not drained
 
-    def _take(self, data: memoryview, count_bytes: int) -> None:
+    def _take(self, read: ReadMemory, count_bytes: int) -> None:
         """Handle what was read."""
-        message = self.codec.receiver.receive_one(data, count_bytes)
+        message = self.codec.receiver.receive_one(read, count_bytes)
         if message is None:
-            self._take_many(data, count_bytes)
+            self._take_many(read.memory, count_bytes)
         else:
             self._process((message,))
 

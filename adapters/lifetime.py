@@ -167,7 +167,7 @@ class Lifetime(Wire):
 
     def _discard(self) -> bool:
         """Ending: read and forget; as ``_read``."""
-        count_bytes = self._transport.recv_into(self._hub.slab)
+        count_bytes = self._transport.recv_into(self._hub.read.memory)
         if count_bytes == END_OF_STREAM:
             self._reading = False
             if not self._pending_bytes:

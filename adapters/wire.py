@@ -101,7 +101,9 @@ class Wire(Timed):
         # Past the transport: it saves half of what a reply costs in Python. (Buffers are held, so there are none.)
         size_bytes = self._queued_bytes
         try:
-            if size_bytes <= JOIN_BELOW_BYTES * len(out):
+            if len(out) == 1:
+                taken_bytes = bare.send(out[0], flags)  # type: ignore[arg-type]
+            elif size_bytes <= JOIN_BELOW_BYTES * len(out):
                 taken_bytes = bare.send(b"".join(out), flags)  # type: ignore[arg-type]
             elif HAS_VECTORS and len(out) <= MAX_PARTS:
                 taken_bytes = bare.sendmsg(out, (), flags)  # type: ignore[arg-type]
@@ -147,25 +149,26 @@ class Wire(Timed):
 
     def _count_replies(self, hub: Hub) -> None:
         """Count the replies of an express turn, which are all that is in the batch."""
-        count = len(self._out) >> 1
+        # Most are two parts, header and payload.
+        count = (len(self._out) + hub.single_count) >> 1
         traffic = hub.traffic
         traffic.messages_sent.count += count
         # Headers have two bytes, those of messages in the read memory four.
         traffic.bytes_sent.count += self._queued_bytes - 2 * count - hub.in_place_bytes
-        hub.in_place_bytes = 0
+        hub.in_place_bytes = hub.single_count = 0
 
     def _send_replies(self, hub: Hub) -> None:
-        """End an express turn with replies: what has bytes of its own may wait for other connections."""
-        if hub.in_place_bytes:
-            self._count_replies(hub)
-            self.flush()
-            return
-        count = len(self._out) >> 1  # as ``_count_replies``
+        """End an express turn with replies, which wait for other connections."""
+        hub.express = None
+        in_place_bytes = hub.in_place_bytes
+        count = (len(self._out) + hub.single_count) >> 1  # as ``_count_replies``
         traffic = hub.traffic
         traffic.messages_sent.count += count
-        traffic.bytes_sent.count += self._queued_bytes - 2 * count
+        traffic.bytes_sent.count += self._queued_bytes - 2 * count - in_place_bytes
         self._dirty = True
         hub.send_soon(self)
+        if in_place_bytes:
+            hub.keep_read()
 
     def _queue(self, parts: Sequence[Sendable]) -> None:
         """Append parts to the batch, and see to it that the batch is sent: at the end of this connection's

@@ -27,6 +27,7 @@ from hioload_ws.protocol.familiar import FamiliarHeads
 from hioload_ws.protocol.handshake_config import HandshakeConfig
 from hioload_ws.protocol.masks import unmask_clear, unmask_in_place
 from hioload_ws.protocol.message import WireMessage
+from hioload_ws.protocol.read_memory import ReadMemory
 from hioload_ws.protocol.server_handshake import ServerHandshake
 from hioload_ws.protocol.uri import parse_uri
 from hioload_ws.protocol.utf8 import is_utf8
@@ -70,11 +71,11 @@ def test_receive_one_frame_in_a_hurry(benchmark: BenchmarkFixture, size_bytes: i
         payload = b"a" * size_bytes
         stream = client_frame(payload, pool)
         memory, codec = bytearray(stream + bytes(8)), make_codec(Role.SERVER, pool)
-        view, end = memoryview(memory), len(stream)
+        read, end = ReadMemory(memoryview(memory)), len(stream)
 
         def receive() -> WireMessage | None:
             memory[:end] = stream
-            return codec.receiver.receive_one(view, end)
+            return codec.receiver.receive_one(read, end)
 
         message = benchmark(receive)
         assert message is not None and message.copy() == payload

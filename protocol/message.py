@@ -27,12 +27,12 @@ from ..api.transport import Sendable
 class WireMessage:
     """One complete message off the wire; implements ``api.Message``, whose contract holds here.
 
-    ``expire``, ``own``, ``sendable``, ``memory`` and ``tokens`` are for the library. Make one with ``memory``
-    (``bytes``, or a read-only view that is shared; then ``pool`` is where a ``retain`` copies to), or with ``buffer``,
-    whose count it takes over. ``length`` in bytes.
+    ``expire``, ``own``, ``sendable``, ``memory``, ``borrowed`` and ``tokens`` are for the library. Make one with
+    ``memory`` (``bytes``, or a read-only view that is shared; then ``pool`` is where a ``retain`` copies to), or with
+    ``buffer``, whose count it takes over. ``length`` in bytes.
     """
 
-    __slots__ = ("_borrowed", "_buffer", "_pool", "kind", "memory", "size_bytes", "tokens")
+    __slots__ = ("_buffer", "_pool", "borrowed", "kind", "memory", "size_bytes", "tokens")
 
     def __init__(
         self,
@@ -49,7 +49,7 @@ class WireMessage:
         self.size_bytes = length
         self._pool = pool
         self._buffer = buffer
-        self._borrowed = True
+        self.borrowed = True
         self.tokens: list[None] | None = None  # one per retain; ``None`` before the first
 
     @property
@@ -104,7 +104,7 @@ class WireMessage:
             raise DoubleRelease("release() of a message that is not retained", length=self.size_bytes) from None
         if self._buffer is not None:
             self._buffer.release()
-        elif not (self._borrowed or self.tokens):
+        elif not (self.borrowed or self.tokens):
             self.memory = None
 
     def expire(self) -> None:
@@ -112,9 +112,9 @@ class WireMessage:
 
         Without a ``retain`` outstanding, the memory is given back and every further access raises.
         """
-        if not self._borrowed:
+        if not self.borrowed:
             return
-        self._borrowed = False
+        self.borrowed = False
         if self._buffer is not None:
             self._buffer.release()
         elif not self.tokens:

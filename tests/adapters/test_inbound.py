@@ -14,13 +14,9 @@ from hioload_ws.api import (
     Connection,
     DoubleRelease,
     Message,
-    ResourceExhausted,
     SessionStatus,
-    TransportClosed,
     UseAfterRelease,
 )
-from hioload_ws.adapters import wire
-from hioload_ws.adapters.hub import MOST_WAITING
 from hioload_ws.api.poller import READABLE
 from tests.adapters.bench import Bench, Peer
 
@@ -240,18 +236,6 @@ def test_a_reset_that_a_reply_meets_is_a_loss(bench: Bench) -> None:
     assert bench.host.ends[0] is not None and bench.host.ends[0].error is not None
 
 
-@pytest.mark.parametrize("room_bytes", [0, 3])
-def test_what_the_socket_does_not_take_waits_in_the_transport(bench: Bench, room_bytes: int) -> None:
-    connection, peer = bench.open()
-    peer.transport.limit_room(room_bytes)
-    peer.send(TEXT, b"hello")
-    bench.turn()
-    assert connection.pending_bytes == 7 - room_bytes
-    peer.transport.limit_room(None)
-    bench.turn()
-    assert peer.messages() == [b"hello"]
-
-
 def test_the_end_of_the_stream_is_noticed_between_messages(bench: Bench) -> None:
     connection, peer = bench.open()
     peer.transport.feed_end()
@@ -282,91 +266,6 @@ def test_a_read_that_fills_the_memory_is_followed_by_another(make_bench: MakeBen
         peer.send(BINARY, b"x" * 50)
     bench.turn()
     assert peer.messages() == [b"x" * 50] * 100
-
-
-def test_replies_of_many_connections_leave_together_but_not_too_many(bench: Bench) -> None:
-    pairs = [bench.open() for _ in range(MOST_WAITING + 3)]
-    order: list[str] = []
-
-    def echo(connection: Connection, message: Message) -> None:
-        order.append(f"{sum(len(peer.transport.batches) - 1 for _, peer in pairs)}")
-        connection.send(message)
-
-    bench.handler = echo
-    for _, peer in pairs:
-        peer.send(TEXT, b"x")
-    bench.turn()
-    sent = [int(each) for each in order]
-    if pairs[0][0]._bare is None:
-        assert sent == list(range(MOST_WAITING + 3))
-    else:
-        assert sent == [0] * (MOST_WAITING + 1) + [MOST_WAITING] * 2
-    assert all(peer.messages() == [b"x"] for _, peer in pairs)
-    assert bench.traffic.messages_sent.count == MOST_WAITING + 3
-
-
-def test_a_connection_that_is_gone_before_its_replies_leave_takes_them_along(bench: Bench) -> None:
-    connection, peer = bench.open()
-
-    def end(_: Connection, message: Message) -> None:
-        connection.send(message)
-        connection.finish()
-        with pytest.raises(TransportClosed):
-            connection.send(message)
-
-    bench.handler = end
-    peer.send(TEXT, b"x")
-    bench.turn()
-    assert peer.messages() == []
-    assert not bench.errors
-
-
-@pytest.mark.parametrize(("size_bytes", "header_bytes"), [(8, 2), (300, 4)])
-def test_beyond_the_send_limit_a_reply_is_refused(
-    make_bench: MakeBench, size_bytes: int, header_bytes: int
-) -> None:
-    limit_bytes = 3 * (size_bytes + header_bytes)
-    bench = make_bench(send_limit_bytes=limit_bytes, high_water_bytes=limit_bytes, low_water_bytes=10)
-    refused: list[int] = []
-
-    def flood(connection: Connection, message: Message) -> None:
-        for _ in range(5):
-            try:
-                connection.send(message)
-            except ResourceExhausted as error:
-                refused.append(int(str(error.context["pending_bytes"])))
-
-    bench.handler = flood
-    _, peer = bench.open()
-    peer.send(TEXT, b"x" * size_bytes)
-    bench.turn()
-    assert refused == [limit_bytes] * 2
-    assert peer.messages() == [b"x" * size_bytes] * 3
-
-
-@pytest.mark.parametrize("room_bytes", [0, 3, 4, 1000, 2004])
-def test_what_the_socket_does_not_take_of_a_reply_in_place_waits_as_a_copy(bench: Bench, room_bytes: int) -> None:
-    bench.handler = lambda connection, message: (connection.send(message), connection.send(message))
-    connection, peer = bench.open()
-    peer.transport.limit_room(room_bytes)
-    peer.send(BINARY, b"m" * 3000)
-    bench.turn()
-    assert connection.pending_bytes == 6008 - room_bytes
-    peer.send(BINARY, b"n" * 3000)  # into the memory that the first one lay in
-    bench.turn()
-    peer.transport.limit_room(None)
-    bench.turn()
-    assert peer.messages() == [b"m" * 3000] * 2 + [b"n" * 3000] * 2
-    assert bench.traffic.bytes_sent.count == 12_000
-
-
-def test_a_socket_without_vectors_has_its_transport_send(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wire, "HAS_VECTORS", False)
-    bench.handler = lambda connection, message: connection.send(message)
-    _, peer = bench.open()
-    peer.send(BINARY, b"m" * 3000)
-    bench.turn()
-    assert peer.messages() == [b"m" * 3000]
 
 
 def test_a_large_message_is_read_in_one_go_behind_a_full_read(make_bench: MakeBench) -> None:

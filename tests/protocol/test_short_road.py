@@ -10,11 +10,12 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hioload_ws.api import PongReceived
-from hioload_ws.api.errors import UseAfterRelease
+from hioload_ws.api.errors import DoubleRelease, UseAfterRelease
 from hioload_ws.pool import SlabBufferPool
 from hioload_ws.protocol.limits import Limits
 from hioload_ws.protocol.masks import RUN_FRAMES, unmask_clear
 from hioload_ws.protocol.message import WireMessage
+from hioload_ws.protocol.read_memory import ReadMemory
 from hioload_ws.protocol.receiver import Receiver
 from hioload_ws.protocol.short_road import LEAST_RUN
 
@@ -45,7 +46,8 @@ def test_what_the_short_road_takes_the_clear_road_takes_the_same(
     key = b"\x01\x80\xff\x00"
     body = bytes(byte ^ key[index % 4] for index, byte in enumerate(payload)) if masks else payload
     wire = bytes([first, length | (0x80 if masks else 0)]) + (key if masks else b"") + body
-    message = Receiver(masks, Limits(), pool, ()).receive_one(memoryview(bytearray(wire + bytes(8))), len(wire))
+    read = ReadMemory(memoryview(bytearray(wire + bytes(8))))
+    message = Receiver(masks, Limits(), pool, ()).receive_one(read, len(wire))
     clear = Receiver(masks, Limits(), pool, ())
     events = clear.receive(memoryview(bytearray(wire)))
     if message is None:
@@ -121,7 +123,7 @@ def test_a_medium_frame_in_one_piece_is_what_the_clear_road_makes_of_it(
     wire = header + body
     data, limits = bytearray(wire + bytes(8)), Limits(max_message_bytes=limit_bytes)
     receiver, clear = Receiver(masks, limits, pool, ()), Receiver(masks, limits, pool, ())
-    message = receiver.receive_one(memoryview(data), len(wire) + lie)
+    message = receiver.receive_one(ReadMemory(memoryview(data)), len(wire) + lie)
     events = clear.receive(memoryview(bytearray(wire)))
     event = events[0] if events else None
     if message is None:
@@ -140,16 +142,66 @@ def test_one_short_frame_in_one_piece_ends_the_loans_before_it(pool: SlabBufferP
     data = memoryview(bytearray(b"\x82\x7e\x00\x80" + b"x" * 128))
     [lent] = receiver.receive(data)
     assert isinstance(lent, WireMessage)
-    message = receiver.receive_one(memoryview(bytearray(b"\x82\x03abc---")), 5)
+    message = receiver.receive_one(ReadMemory(memoryview(bytearray(b"\x82\x03abc-----"))), 5)
     assert message is not None
     assert message.copy() == b"abc"
     with pytest.raises(UseAfterRelease):
         lent.copy()
     [lent] = receiver.receive(data)
     assert isinstance(lent, WireMessage)
-    assert receiver.receive_one(memoryview(bytearray(data)), len(data)) is not None
+    assert receiver.receive_one(ReadMemory(memoryview(bytearray(data))), len(data)) is not None
     with pytest.raises(UseAfterRelease):
         lent.copy()
+
+
+@pytest.mark.parametrize("length", [3, 200])
+@pytest.mark.parametrize("kept", ["no", "named", "retained"])
+def test_a_message_object_is_used_again_only_if_nobody_keeps_it(
+    pool: SlabBufferPool, length: int, kept: str
+) -> None:
+    receiver = Receiver(True, Limits(), pool, ())
+
+    def take(first: int, fill: bytes) -> WireMessage:
+        payload = fill * length
+        head = bytes([first, 0x80 | length]) if length < 126 else bytes([first, 0xFE]) + length.to_bytes(2, "big")
+        wire = head + b"key!" + unmask_clear(payload, b"key!")
+        message = receiver.receive_one(ReadMemory(memoryview(bytearray(wire + bytes(8)))), len(wire))
+        assert message is not None
+        assert (message.kind, message.copy(), len(message)) == (first & 15, payload, length)
+        return message
+
+    message = take(0x81, b"a")
+    identity = id(message)
+    if kept == "retained":
+        message.retain().release()
+    message.expire()
+    named = message if kept == "named" else None
+    del message
+    following = take(0x82, b"b")
+    assert (id(following) == identity) == (kept == "no")
+    if named is not None:
+        with pytest.raises(UseAfterRelease):
+            named.copy()
+    with pytest.raises(DoubleRelease):
+        following.release()
+    following.expire()
+    with pytest.raises(UseAfterRelease):
+        following.copy()
+    receiver.close()
+
+
+def test_a_retained_message_stays_what_it_is_when_the_next_ones_come(pool: SlabBufferPool) -> None:
+    receiver = Receiver(False, Limits(), pool, ())
+    kept = []
+    for fill in (b"a", b"b"):
+        wire = b"\x82\x7e\x00\xc8" + fill * 200
+        message = receiver.receive_one(ReadMemory(memoryview(bytearray(wire))), len(wire))
+        assert message is not None
+        kept.append(message.retain())
+        message.expire()
+    assert [message.copy() for message in kept] == [b"a" * 200, b"b" * 200]
+    for message in kept:
+        message.release()
 
 
 @pytest.mark.parametrize(
@@ -166,7 +218,7 @@ def test_one_short_frame_in_one_piece_ends_the_loans_before_it(pool: SlabBufferP
 def test_what_is_not_one_whole_short_frame_is_left_to_the_clear_road(pool: SlabBufferPool, wire: bytes) -> None:
     receiver = Receiver(False, Limits(), pool, ())
     data = bytearray(wire + b"------")
-    assert receiver.receive_one(memoryview(data), len(wire)) is None
+    assert receiver.receive_one(ReadMemory(memoryview(data)), len(wire)) is None
     assert bytes(data) == wire + b"------"
     assert receiver.open
 
@@ -259,7 +311,7 @@ def test_inside_a_message_no_frame_is_taken_in_a_hurry(pool: SlabBufferPool, mas
     header = bytes([0x82, length]) if length < 126 else b"\x82\x7e" + length.to_bytes(2, "big")
     wire = bytes([header[0], header[1] | (0x80 if masks else 0)]) + header[2:] + (b"key!" if masks else b"")
     data = bytearray(wire + bytes(length) + bytes(8))
-    assert receiver.receive_one(memoryview(data), len(wire) + length) is None
+    assert receiver.receive_one(ReadMemory(memoryview(data)), len(wire) + length) is None
     receiver.close()
 
 
@@ -268,7 +320,7 @@ def test_inside_a_message_no_frame_is_taken_in_a_hurry(pool: SlabBufferPool, mas
 def test_less_than_a_frame_is_not_taken(pool: SlabBufferPool, masks: bool, count_bytes: int) -> None:
     receiver = Receiver(masks, Limits(), pool, ())
     data = memoryview(bytearray(b"\x82\x85key!hello"))
-    assert receiver.receive_one(data, count_bytes) is None
+    assert receiver.receive_one(ReadMemory(data), count_bytes) is None
 
 
 @pytest.mark.parametrize("masks", [False, True])
@@ -276,7 +328,7 @@ def test_a_long_frame_is_not_taken_in_a_hurry(pool: SlabBufferPool, masks: bool)
     receiver = Receiver(masks, Limits(), pool, ())
     second = 0xFF if masks else 0x7F
     wire = bytes([0x82, second]) + (70_000).to_bytes(8, "big") + (b"key!" if masks else b"") + bytes(70_000)
-    assert receiver.receive_one(memoryview(bytearray(wire)), len(wire)) is None
+    assert receiver.receive_one(ReadMemory(memoryview(bytearray(wire))), len(wire)) is None
 
 
 def test_inside_a_message_there_is_no_run(pool: SlabBufferPool) -> None:
