@@ -118,7 +118,7 @@ class Lifetime(Wire):
             self._close_code = _ABNORMAL  # RFC 6455 §7.1.5: no close frame was received.
         if self._session is not None:
             self._close_codec()
-            self._session.advance(_CLOSED)
+            self._session.cancel()
             hub.traffic.connection_closed(self._close_code)
         self._gone(error)
 

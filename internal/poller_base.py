@@ -103,13 +103,14 @@ class PollerBase(abc.ABC):
     Thread rules: the owning thread only, except ``wake``.
     """
 
-    __slots__ = ("_closed", "_handles", "_wakeup")
+    __slots__ = ("_closed", "_handles", "_wake_handle", "_wakeup")
 
     def __init__(self) -> None:
         """Open the wake-up. Raises ``OSError`` when descriptors have run out."""
         self._handles = HandleSet()
         self._closed = False
         self._wakeup = Wakeup()
+        self._wake_handle = self._wakeup.fileno()
 
     def register(self, handle: Handle, interest: Interest) -> None:
         """Start to watch a handle; errors as in ``api.poller.Poller.register``, after which nothing has
@@ -167,7 +168,7 @@ class PollerBase(abc.ABC):
             raise Closed("the poller is closed")
         if interest & _UNKNOWN_BITS:
             raise InvalidArgument("interest is READABLE, WRITABLE, both or 0", interest=interest)
-        if handle < 0 or handle == self._wakeup.fileno():
+        if handle < 0 or handle == self._wake_handle:
             raise InvalidArgument("not a handle that can be watched", handle=handle)
 
     def _check_max_events(self, max_events: int) -> int:

@@ -228,7 +228,8 @@ class StreamTransport:
     def shutdown(self) -> None:
         """End our sending once everything pending is sent; see ``Transport.shutdown``. On a connection that
         is lost there is nothing left to end."""
-        self._check_open()
+        if self._handle < 0:
+            self._check_open()
         if not self._output_ended and not self._dead:
             self._output_ended = True
             self._end_output()

@@ -99,7 +99,7 @@ SCENARIOS: Final = (
         goals=(Goal(OURS, "websockets", 1.5),),
     ),
     Scenario(
-        "handshakes", "handshakes, with the closing one", Mode.HANDSHAKE, "handshakes", 16,
+        "handshakes", "handshakes, with the closing one", Mode.HANDSHAKE, "handshakes", 64,
         servers=(OURS, *_PEERS),
         goals=(Goal(OURS, "websockets", 5),),
     ),
