@@ -350,3 +350,13 @@ def test_memory_for_requests_that_were_answered_before_is_bounded(
         for _ in range(3):
             assert status(bench, f"ws://test/{number}") == 101
         assert 1 <= len(bench.door._usual) <= 3
+
+
+def test_the_rest_of_a_request_that_no_poller_sees_is_read_all_the_same(make_bench: MakeBench) -> None:
+    bench = make_bench(read_buffer_bytes=1024)
+    peer = bench.admit()
+    request = peer.request("ws://test/" + "long" * 500)
+    peer.transport.feed(request[:1])
+    peer.transport.feed_hidden(request[1:])
+    bench.turn()
+    assert peer.response().status == 101
