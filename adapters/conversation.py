@@ -33,6 +33,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Coroutine
+from operator import length_hint
 from sys import getrefcount
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -48,6 +49,7 @@ from ..protocol.message import WireMessage
 from .message_source import MessageSource, Receive
 
 if TYPE_CHECKING:
+    from .hub import Hub
     from .inbound import Inbound
 
 MAX_WAITING: Final = 16
@@ -158,44 +160,50 @@ class Conversation(Routine):
             self._current = message.retain()
             self._go_on(self._arrange(awaited))
 
-    def deliver_run(self, connection: Inbound, kind: MessageKind, payloads: list[bytes]) -> int:
+    def deliver_run(self, connection: Inbound, hub: Hub, kind: MessageKind, payloads: list[bytes]) -> int:
         """Messages of one kind and short length have come: as ``deliver`` with each, and return how many were taken.
 
         ``deliver`` spelled out once more: this halves what a coroutine costs. Two message objects take turns. When a
         coroutine has taken the second, it has let go of the first, unless somebody keeps it, and whether somebody
         does is asked of the reference count.
         """
+        if not self._asks:
+            return self._deliver_rest(connection, kind, payloads)
         own, send, size_bytes = self._connection, self._send, len(payloads[0])
         message, spare = WireMessage(kind, b"", size_bytes), WireMessage(kind, b"", size_bytes)
         alone_count = getrefcount(spare)
-        taken_count = 0
-        for payload in payloads:
-            if not self._asks:
-                break
+        rest = iter(payloads)
+        self._asks = False  # as long as nobody else is called who might want to know
+        for payload in rest:
             message.memory = payload
-            taken_count += 1
-            self._asks = False
             try:
                 awaited = send(message)
             except BaseException as error:
                 self._stopped(error)
-            else:
-                if awaited is not own or self._is_slow:
-                    if not self._is_request(awaited):
-                        self._current = message.retain()
-                    self._go_on(self._arrange(awaited))
-                    break
-                self._asks = True
+                break
+            if awaited is not own or self._is_slow:
+                if not self._is_request(awaited):
+                    self._current = message.retain()
+                self._go_on(self._arrange(awaited))
+                break
             if message.tokens is None:
                 message.memory = None  # as ``expire``
             message, spare = spare, message
             if getrefcount(message) != alone_count or message.tokens is not None:
                 message.expire()
                 message = WireMessage(kind, b"", size_bytes)
-            connection.flush_lent()
+            if hub.express is not connection:
+                self._asks = True
+                connection.flush_lent()
+                if not self._asks:
+                    break  # the connection has gone
+                self._asks = False
+        else:
+            self._asks = True
         message.expire()
         spare.expire()
         connection.flush_lent()
+        taken_count = len(payloads) - length_hint(rest)
         return taken_count + self._deliver_rest(connection, kind, payloads[taken_count:])
 
     def _deliver_rest(self, connection: Inbound, kind: MessageKind, payloads: list[bytes]) -> int:

@@ -265,7 +265,7 @@ class Inbound(Conversing):
         self._message_ns = self._heard_ns
         conversation = self.conversation
         if conversation is not None and conversation.takes_runs:
-            delivered_count = conversation.deliver_run(self, kind, payloads)
+            delivered_count = conversation.deliver_run(self, self._hub, kind, payloads)
         else:
             delivered_count = self._call_handler(kind, payloads)
         traffic = self._hub.traffic

@@ -92,6 +92,25 @@ def test_memory_that_was_lent_within_a_run_leaves_before_the_next_message(bench:
     assert peer.messages() == RUN
 
 
+def test_a_peer_that_is_found_to_be_gone_within_a_run_ends_it(bench: Bench) -> None:
+    memory, seen, ended = bytearray(4), list[bytes](), list[bool]()
+
+    async def handler(connection: Connection) -> None:
+        async for message in connection:
+            seen.append(message.copy())
+            if len(seen) == 3:
+                peer.transport.reset()
+                connection.send(memory)  # it leaves before the next message, and is refused
+        ended.append(True)
+
+    connection, peer = open_with(bench, handler)
+    feed(peer, *RUN)
+    bench.turn()
+    assert (seen, ended, connection.close_code) == (RUN[:3], [True], 1006)
+    assert bench.traffic.messages_received.count == 3
+    assert not bench.errors
+
+
 def test_runs_that_pass_middleware_are_given_one_by_one(bench: Bench) -> None:
     count = [0]
 
