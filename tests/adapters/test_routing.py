@@ -7,7 +7,7 @@ from typing import cast
 from urllib.parse import quote, unquote
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hioload_ws.adapters.routing import Group, Router, compose
@@ -69,6 +69,8 @@ def oracle(added: list[str], path: str) -> tuple[str, dict[str, str]] | None:
 
 
 @given(st.lists(patterns(), max_size=8), st.lists(paths, min_size=1, max_size=8))
+@example(["/%41", "/a", "/:x"], ["/%41", "/A", "/%2541", "/a", "/b"])
+@example(["/a/:x", "/:x/b", "/a/b"], ["/a/b", "/a/a", "/b/b", "/b/a", "/a"])
 def test_any_patterns_and_paths_agree_with_trying_them_all(wanted: list[str], asked: list[str]) -> None:
     router = Router()
     added: list[str] = []

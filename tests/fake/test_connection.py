@@ -153,6 +153,14 @@ def test_a_coroutine_handler_runs_in_virtual_time() -> None:
     connection.pool.check_leaks()
 
 
+def test_what_another_thread_posts_runs_when_time_goes_on() -> None:
+    connection = FakeConnection()
+    connection.runner.post(connection.close)
+    assert connection.close_sent is None
+    connection.advance(0)
+    assert connection.close_sent == (1000, "")
+
+
 def test_what_a_coroutine_raises_comes_to_the_test() -> None:
     async def fail(connection: Connection, message: Message) -> None:
         await sleep(1)

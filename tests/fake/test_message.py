@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hioload_ws.api import (
@@ -65,6 +65,8 @@ def test_limits_and_pool_can_be_chosen() -> None:
 
 
 @given(st.lists(st.binary(max_size=50), min_size=1, max_size=4), st.integers(1, 60))
+@example([b"abc"], 60)
+@example([b"abc", b"", b"defg"], 2)
 def test_extensions_give_back_what_went_in_however_it_was_cut(parts: list[bytes], piece_bytes: int) -> None:
     def chain() -> list[IdentityExtension]:
         return [IdentityExtension(), ReversingExtension()]

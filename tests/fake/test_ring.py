@@ -41,6 +41,13 @@ def test_numbers_out_of_range_are_refused() -> None:
         FakeRing[int](1).dequeue_batch(-1)
 
 
+def test_its_length_is_what_it_holds() -> None:
+    ring = FakeRing[int](2)
+    assert [len(ring), ring.try_enqueue(1), len(ring)] == [0, True, 1]
+    assert [ring.try_enqueue(2), ring.try_enqueue(3), len(ring)] == [True, False, 2]
+    assert [ring.try_dequeue(), len(ring)] == [1, 1]
+
+
 @given(st.integers(1, 5), st.lists(st.one_of(st.integers(0, 9), st.none()), max_size=40))
 def test_without_a_script_it_is_a_bounded_queue(capacity: int, steps: list[int | None]) -> None:
     ring = FakeRing[int](capacity)

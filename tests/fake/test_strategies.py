@@ -19,6 +19,7 @@ from hioload_ws.fake.strategies import (
     any_topology,
     seeded,
 )
+from hioload_ws.fake.topology import FakeTopology
 from hioload_ws.protocol.message import WireMessage
 
 
@@ -62,14 +63,40 @@ def test_a_seed_is_the_same_on_every_python() -> None:
     assert {chooser.integer(3, 5) for _ in range(100)} == {3, 4, 5}
 
 
-@given(st.data())
-def test_every_machine_has_a_usable_cpu_and_all_distances(data: st.DataObject) -> None:
-    machine = any_topology(drawn(data))
+def check_machine(machine: FakeTopology) -> None:
     assert machine.usable_cpus()
     for node, info in machine.nodes.items():
         assert list(info.distances) == list(machine.nodes)
         assert machine.nearest(node)[0] == node
         assert all(machine.node_of(cpu) == node for cpu in info.cpus)
+
+
+def test_seeds_make_machines_of_every_kind() -> None:
+    machines = [any_topology(seeded(seed)) for seed in range(60)]
+    for machine in machines:
+        check_machine(machine)
+    assert {len(machine.nodes) for machine in machines} >= {1, 2, 3, 4}
+    assert any(not info.cpus for machine in machines for info in machine.nodes.values())
+    assert any(max(machine.nodes) >= len(machine.nodes) for machine in machines)
+    assert {is_symmetric(machine) for machine in machines} == {True, False}
+    assert {is_all_online(machine) for machine in machines} == {True, False}
+
+
+def is_all_online(machine: FakeTopology) -> bool:
+    return len(machine.usable_cpus()) == sum(len(info.cpus) for info in machine.nodes.values())
+
+
+def is_symmetric(machine: FakeTopology) -> bool:
+    return all(
+        distance == machine.nodes[other].distances[node]
+        for node, info in machine.nodes.items()
+        for other, distance in info.distances.items()
+    )
+
+
+@given(st.data())
+def test_every_machine_has_a_usable_cpu_and_all_distances(data: st.DataObject) -> None:
+    check_machine(any_topology(drawn(data)))
 
 
 @given(st.data())

@@ -350,6 +350,18 @@ def test_close_drops_what_waits_and_refuses_what_comes(bench: Bench) -> None:
     assert bench.log == [] and bench.reactor.stats().handle_count == 0
 
 
+def test_the_copy_that_a_child_of_fork_has_is_closed_though_it_runs(bench: Bench) -> None:
+    def forked() -> None:
+        with pytest.raises(InvalidState):
+            bench.reactor.close()
+        bench.reactor.close_after_fork()
+
+    bench.reactor.post(forked)
+    with pytest.raises(Closed):
+        bench.reactor.run()
+    assert bench.reactor.post(bench.note("late")) is False
+
+
 def test_numbers_out_of_range_are_refused() -> None:
     for budget, spin_ns in ((0, 0), (1, -1)):
         with pytest.raises(InvalidArgument):

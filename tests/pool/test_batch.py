@@ -29,6 +29,19 @@ def test_windows_of_windows_are_what_slices_of_slices_are(
             batch[index]
 
 
+def test_windows_and_halves_by_hand() -> None:
+    window = ListBatch([1, 2, 3, 4, 5])[1:4]
+    assert [window[0], window[2], window[-1], window[-3]] == [2, 4, 4, 2]
+    for index in (3, -4):
+        with pytest.raises(IndexError):
+            window[index]
+    before, after = window.split(1)
+    assert (list(before), list(after)) == ([2], [3, 4])
+    before, after = window.split(3)
+    assert (list(before), list(after)) == ([2, 3, 4], [])
+    assert [list(each) for each in window.split(0)] == [[], [2, 3, 4]]
+
+
 @given(items=st.lists(st.integers(), max_size=10), start=st.integers(0, 5), data=st.data())
 def test_split_gives_two_windows_that_are_the_whole(
     items: list[int], start: int, data: st.DataObject

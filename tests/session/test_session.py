@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hioload_ws.api.context import Context
@@ -63,6 +63,9 @@ def test_of_two_that_make_the_context_at_once_both_get_the_first(clock: VirtualC
 
 
 @given(st.lists(st.sampled_from(SessionStatus), max_size=8))
+@example(sorted(SessionStatus))
+@example(sorted(SessionStatus, reverse=True))
+@example([status for status in sorted(SessionStatus) for _ in range(2)])
 def test_status_moves_forward_or_not_at_all(moves: list[SessionStatus]) -> None:
     session = LiveSession(SessionId("a"), SessionHome(ValueContextFactory(VirtualClock())))
     ends: list[Session] = []

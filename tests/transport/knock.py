@@ -10,7 +10,7 @@ AGREED = b"!"
 
 
 class Knock:
-    """A ``transport.tunnel.Exchange``; any answer but ``AGREED`` is a refusal."""
+    """A ``transport.tunnel.Exchange``; any answer but ``AGREED``, after any number of spaces, is a refusal."""
 
     def __init__(self) -> None:
         self.leftover = b""
@@ -19,9 +19,12 @@ class Knock:
         return ASKED
 
     def feed(self, data: memoryview) -> bool:
-        if data[:1] != AGREED:
+        answer = bytes(data).lstrip(b" ")
+        if not answer:
+            return False
+        if answer[:1] != AGREED:
             raise ProxyRefused("not today", status=403)
-        self.leftover = bytes(data[1:])
+        self.leftover = answer[1:]
         return True
 
 

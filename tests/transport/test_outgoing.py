@@ -223,6 +223,15 @@ class QueueMachine(RuleBasedStateMachine):
 TestQueueMachine = QueueMachine.TestCase
 
 
+def test_the_rest_of_a_batch_begins_where_the_system_stopped() -> None:
+    parts = [b"abc", b"", b"de"]
+    assert rest_of(parts, 0) == [b"abc", b"de"]
+    assert rest_of(parts, 2) == [b"c", b"de"]
+    assert rest_of(parts, 3) == [b"de"]
+    assert rest_of(parts, 4) == [b"e"]
+    assert rest_of(parts, 5) == []
+
+
 @given(sizes=st.lists(st.integers(0, 5), max_size=6), taken=st.data())
 def test_what_is_left_of_a_batch_is_its_end(sizes: list[int], taken: st.DataObject) -> None:
     parts: list[bytes | memoryview] = [bytes(range(size)) for size in sizes]

@@ -148,6 +148,20 @@ def test_data_sent_before_the_handshake_is_kept_and_arrives_with_its_end(
     assert link.client.pending_bytes == 0
 
 
+@pytest.mark.parametrize("version", VERSIONS)
+def test_an_end_before_the_handshake_is_sent_after_it(bench: Bench, version: ssl.TLSVersion) -> None:
+    link = tls_link(bench, server_context(version))
+    link.client.shutdown()
+    buffer = bytearray(9)
+    answers = []
+    for _ in range(10):
+        link.client.flush()
+        answers.append(link.server.recv_into(buffer))
+        link.client.recv_into(buffer)
+    assert answers[0] == WOULD_BLOCK
+    assert answers[-1] == END_OF_STREAM
+
+
 def test_data_that_the_handshake_left_over_is_offered_to_flush(bench: Bench) -> None:
     link = tls_link(bench, server_context(VERSIONS[0]))
     link.server.send([b"waits"])

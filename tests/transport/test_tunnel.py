@@ -55,6 +55,15 @@ def test_while_the_proxy_is_asked_nothing_is_read_and_what_is_sent_waits(ends: E
     assert (near.interest, near.pending_bytes) == (0, 0)
 
 
+@pytest.mark.parametrize("space_bytes", [1, 5000])
+def test_an_answer_that_comes_in_pieces_is_asked_for_until_it_is_whole(ends: Ends, space_bytes: int) -> None:
+    assert ends.read(ends.far) == b"?"
+    ends.far.send([b" " * space_bytes])
+    assert ends.near.recv_into(bytearray(9)) == WOULD_BLOCK
+    ends.far.send([b" " * space_bytes, b"!behind"])
+    assert ends.read(ends.near) == b"behind"
+
+
 def test_what_came_behind_the_answer_is_read_first_and_in_pieces(ends: Ends) -> None:
     open_up(ends.far, b"behind ")
     assert ends.read(ends.near, 3) == b"beh"
