@@ -70,9 +70,9 @@ def mutants_of(module: str, source: str) -> Iterator[Mutant]:
             number += 1
 
 
-def unchanged(module: str, source: str) -> Mutant:
-    """Return the module as it is, which has to survive."""
-    return Mutant(module, -1, 1, range(0), "", source, 0, lambda node: node)
+def unchanged(module: str, source: str, lines: range = range(0)) -> Mutant:
+    """Return the module as it is, which has to survive the tests that run ``lines``; all of them where none does."""
+    return Mutant(module, -1, 1, lines, "", source, 0, lambda node: node)
 
 
 def _lines(statement: ast.AST) -> range:

@@ -26,7 +26,7 @@ REPOSITORY: Final = Path(__file__).resolve().parents[2]
 if str(REPOSITORY) not in sys.path:  # started by its path, and not by way of the tests
     sys.path.insert(0, str(REPOSITORY))
 
-from tests.mutation.run import OPTIONS, Hook, in_child  # noqa: E402  # the path comes first
+from tests.mutation.judging import OPTIONS, Hook, in_child  # noqa: E402  # the path comes first
 from tests.mutation.operators import Mutant, mutants_of  # noqa: E402  # isort: skip
 
 TABLES: Final = ("rfc6455.toml", "rfc7692.toml")

@@ -7,31 +7,24 @@ Coverage says that a line was run by a test; only a broken line says whether any
 mutant is *killed* when a test fails or its time is up. Whoever survives is a missing test, or a change that makes no
 difference; the second kind is on record in ``equivalent.toml``, each with its reason, and is not counted.
 
-A mutant lives in a process of its own, forked from one that has imported pytest and Hypothesis already and nothing
-of ours that could be mutated; an import hook gives it the changed module. Only tests that run the changed line are
-asked (``selection.py``). Time limits are in CPU seconds, so that a busy machine kills nobody. Exits with 0 when the
-score is as high as asked for (``--at-least``, 90 %).
+A mutant lives in a process of its own (``judging.py``), and only tests that run the changed line are asked
+(``selection.py``). Exits with 0 when the score is as high as asked for (``--at-least``, 90 %).
 """
 
 from __future__ import annotations
 
 import argparse
 import ast
-import importlib.abc
-import importlib.machinery
 import os
 import pickle
 import random
-import resource
-import shutil
 import sys
 import tempfile
 import time
 import tomllib
 import traceback
-import types
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final, cast
 
@@ -43,78 +36,19 @@ REPOSITORY: Final = Path(__file__).resolve().parents[2]
 if str(REPOSITORY) not in sys.path:  # started by its path, and not by way of the tests
     sys.path.insert(0, str(REPOSITORY))
 
-from tests.mutation.operators import Mutant, mutants_of, unchanged  # noqa: E402  # the path comes first
-from tests.mutation.selection import Chooser, Selection, record  # noqa: E402
+from tests.mutation.judging import OPTIONS, ROOM, TESTS, in_child, judge, survives  # noqa: E402  # the path comes first
+from tests.mutation.operators import Mutant, mutants_of, unchanged  # noqa: E402
+from tests.mutation.selection import Selection, record  # noqa: E402
 
-ROOM: Final = "protocol"
-TESTS: Final = REPOSITORY / "tests" / ROOM
 RECORD: Final = Path(__file__).with_name("equivalent.toml")
 DEFAULT_COUNT: Final = 500
 RECORDING_CPU_S: Final = 600
-COLLECTING_CPU_S: Final = 60
-MEMORY_LIMIT_BYTES: Final = 2 << 30
-OPTIONS: Final = (
-    *("-x", "-q", "--assert=plain", "-p", "no:cacheprovider", "--hypothesis-seed=0", f"--rootdir={REPOSITORY}"),
-    *("-W", "ignore::pytest.PytestAssertRewriteWarning"),  # Hypothesis is imported already, on purpose
-)
-
-
-class Hook(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Imports the mutated module in place of the one on disk."""
-
-    def __init__(self, mutant: Mutant, room: str = ROOM) -> None:
-        self._name = f"hioload_ws.{room}.{mutant.module}"
-        self._file = str(REPOSITORY / room / f"{mutant.module}.py")
-        self._mutant = mutant
-
-    def find_spec(
-        self, fullname: str, path: Sequence[str] | None, target: types.ModuleType | None = None
-    ) -> importlib.machinery.ModuleSpec | None:
-        if fullname != self._name:
-            return None
-        return importlib.machinery.ModuleSpec(fullname, self, origin=self._file)
-
-    def exec_module(self, module: types.ModuleType) -> None:
-        module.__file__ = self._file
-        exec(compile(self._mutant.tree(), self._file, "exec"), module.__dict__)
 
 
 def texts(modules: Sequence[str] = ()) -> dict[str, str]:
     """Return the sources of the room's modules by name, or of some of them."""
     files = sorted(REPOSITORY.joinpath(ROOM).glob("[a-z]*.py"))
     return {file.stem: file.read_text("utf-8") for file in files if not modules or file.stem in modules}
-
-
-def in_child(function: Callable[[Path], int], cpu_s: float, *, quiet: bool = True) -> bool:
-    """Run ``function`` with a scratch folder in a forked process; ``True`` when it returned 0 in time."""
-    scratch = Path(tempfile.mkdtemp(prefix="mutant-"))
-    child = os.fork()
-    if not child:
-        try:
-            code = _limited(function, scratch, cpu_s, quiet=quiet)
-        except BaseException:
-            if not quiet:
-                traceback.print_exc()
-            code = 1
-        os._exit(code)
-    try:
-        _, status = os.waitpid(child, 0)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
-    return status == 0
-
-
-def _limited(function: Callable[[Path], int], scratch: Path, cpu_s: float, *, quiet: bool) -> int:
-    resource.setrlimit(resource.RLIMIT_CPU, (round(cpu_s), resource.RLIM_INFINITY))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_LIMIT_BYTES, MEMORY_LIMIT_BYTES))
-    # Hypothesis remembers what failed: a fresh memory for each, so that mutants do not help to kill each other.
-    os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = str(scratch)
-    if quiet:
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, 1)
-        os.dup2(nowhere, 2)
-    return function(scratch)
 
 
 def select() -> Selection:
@@ -133,18 +67,6 @@ def select() -> Selection:
         if not in_child(run, RECORDING_CPU_S):
             raise RuntimeError("the tests fail without any change: nothing can be learned from them")
         return cast(Selection, pickle.loads(result.read_bytes()))
-
-
-def survives(mutant: Mutant, selection: Selection, *, quiet: bool = True) -> bool:
-    """Ask the tests that run the changed line, in a process of their own; stop at the first that fails."""
-    wanted = selection.of(mutant.module, mutant.lines)
-
-    def ask(_: Path) -> int:
-        sys.meta_path.insert(0, Hook(mutant))
-        files = sorted({test.partition("::")[0] for test in wanted})
-        return int(pytest.main([*OPTIONS, *files], plugins=[Chooser(wanted)]))
-
-    return in_child(ask, COLLECTING_CPU_S, quiet=quiet)
 
 
 def equivalents() -> dict[tuple[str, str, str], str]:
@@ -172,21 +94,57 @@ def main(arguments: list[str]) -> int:
     print(f"{count} of {len(every)} mutants, {len(every) - len(candidates)} known to be equivalent; seed {chosen.seed}")
     selection = select()
     print(f"{selection.test_count} tests pass unchanged", flush=True)
-    if not survives(unchanged(sample[0].module, sample[0].source), selection):
-        raise RuntimeError("an unchanged module is killed: the tool is broken")
     killed: Counter[str] = Counter()
-    survivors: list[Mutant] = []
+    survivor_count = 0
     start = time.monotonic()
-    for done, mutant in enumerate(sample, 1):
-        if survives(mutant, selection):
-            survivors.append(mutant)
+    tasks = [unchanged(sample[0].module, sample[0].source, lines) for lines in (range(0), range(1, 10_000))] + sample
+    for done, (number, survived) in enumerate(verdicts(tasks, selection, chosen.jobs), 1):
+        mutant = tasks[number]
+        if not mutant.what:
+            if not survived:
+                raise RuntimeError("an unchanged module is killed: the tool is broken")
+        elif survived:
+            survivor_count += 1
             print(f"survived: {mutant}\n    {key_of(mutant)[1]}", flush=True)
         else:
             killed[mutant.module] += 1
-        if done % 20 == 0:
-            seconds = time.monotonic() - start
-            print(f"  {done} of {count} in {seconds:.0f} s, {done - len(survivors)} killed", flush=True)
-    return _report(sample, killed, len(survivors), chosen.at_least)
+        if done % 50 == 0:
+            print(f"  {done} in {time.monotonic() - start:.0f} s, {survivor_count} survived", flush=True)
+    return _report(sample, killed, survivor_count, chosen.at_least)
+
+
+def verdicts(mutants: Sequence[Mutant], selection: Selection, jobs: int) -> Iterator[tuple[int, bool]]:
+    """Judge mutants in so many processes; yield the index of each and whether it survived, as they come.
+
+    Raises ``RuntimeError`` when one was not judged.
+    """
+    forth, back = os.pipe()
+    children = []
+    for job in range(jobs):
+        child = os.fork()
+        if not child:
+            os.close(forth)
+            mine = mutants[job::jobs]
+            numbers = {id(mutant): job + jobs * place for place, mutant in enumerate(mine)}
+            code = 1
+            try:
+                judge(mine, selection, lambda mutant, survived: _tell(back, numbers[id(mutant)], survived))
+                code = 0
+            except BaseException:
+                traceback.print_exc()
+            os._exit(code)
+        children.append(child)
+    os.close(back)
+    with os.fdopen(forth) as lines:
+        for line in lines:
+            number, survived = line.split()
+            yield int(number), survived == "1"
+    if any([os.waitpid(child, 0)[1] for child in children]):
+        raise RuntimeError("not all mutants were judged: see above")
+
+
+def _tell(pipe: int, number: int, survived: bool) -> None:
+    os.write(pipe, f"{number} {int(survived)}\n".encode())  # in one piece: pipe(7), PIPE_BUF
 
 
 def _try(mutants: Sequence[Mutant], show: bool) -> int:
@@ -216,13 +174,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--all", action="store_true", help="every mutant there is")
     parser.add_argument("--seed", default="1", help="which ones (default: %(default)s)")
     parser.add_argument("--module", action="append", help="only of this module; may be repeated")
+    parser.add_argument("--jobs", type=int, default=2, help="processes at a time (default: %(default)s)")
     parser.add_argument("--only", metavar="MODULE:NUMBER", action="append", help="this one; may be repeated")
     parser.add_argument("--show", action="store_true", help="with --only: the mutated module and its tests' output")
     parser.add_argument("--at-least", type=float, default=90.0, help="score that is asked for (default: %(default)s)")
     return parser
 
 
-__all__ = ["equivalents", "key_of", "main", "survives", "texts"]
+__all__ = ["equivalents", "key_of", "main", "texts", "verdicts"]
 
 if __name__ == "__main__":
     raise SystemExit(main(sys.argv[1:]))

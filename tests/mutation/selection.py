@@ -7,17 +7,18 @@ imported (constants, defaults of arguments) concern every test of the room.
 
 from __future__ import annotations
 
+import math
 import os
 import resource
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Final
 
 import coverage
 import pytest
 
-LEAST_CPU_S: Final = 6
+LEAST_CPU_S: Final = 3
 """No test is given less: a mutant may make it slower without being wrong."""
 
 class Recorder:
@@ -38,30 +39,40 @@ class Recorder:
 
 
 class Chooser:
-    """A pytest plugin: runs only some tests, the quickest first, and ends the process (SIGXCPU, setrlimit(2)) when one
-    takes far more CPU time than it took unchanged."""
+    """A pytest plugin: runs only some tests, in their order, and ends the process when one takes far more CPU time than
+    it took unchanged."""
 
     def __init__(self, wanted: Mapping[str, float]) -> None:
         self._wanted = wanted
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        items[:] = sorted(
-            (item for item in items if item.nodeid in self._wanted), key=lambda item: self._wanted[item.nodeid]
-        )
+        found = {item.nodeid: item for item in items}
+        items[:] = [found[test] for test in self._wanted]
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
-        limit_s = round(time.process_time() + LEAST_CPU_S + 4 * self._wanted[item.nodeid])
-        resource.setrlimit(resource.RLIMIT_CPU, (limit_s, resource.RLIM_INFINITY))
+        limit_cpu(self._wanted[item.nodeid])
         return (yield)
+
+
+def limit_cpu(seconds: float) -> None:
+    """End this process (SIGXCPU) when it takes far more CPU time from now on than ``seconds``."""
+    limit_s = math.ceil(time.process_time() + LEAST_CPU_S + 4 * seconds)
+    resource.setrlimit(resource.RLIMIT_CPU, (limit_s, resource.RLIM_INFINITY))
 
 
 class Selection:
     """For each line the tests that ran it, and for each test its seconds of CPU."""
 
-    def __init__(self, tests_of: Mapping[tuple[str, int], Sequence[str]], seconds: Mapping[str, float]) -> None:
+    def __init__(
+        self,
+        tests_of: Mapping[tuple[str, int], Sequence[str]],
+        seconds: Mapping[str, float],
+        imported: Set[tuple[str, int]] = frozenset(),
+    ) -> None:
         self._tests_of = tests_of
         self._seconds = seconds
+        self._imported = imported
 
     @property
     def test_count(self) -> int:
@@ -69,9 +80,16 @@ class Selection:
         return len(self._seconds)
 
     def of(self, module: str, lines: range) -> dict[str, float]:
-        """Return the tests to ask about some lines of a module; all of them where only an import ran the lines."""
-        found = {test for line in lines for test in self._tests_of.get((module, line), ())}
-        return {test: self._seconds[test] for test in found} if found else dict(self._seconds)
+        """Return the tests to ask about some lines of a module, and their seconds; all of them where only an import ran
+        the lines. Those of the module itself come first, then the quick ones."""
+        found = {test for line in lines for test in self._tests_of.get((module, line), ())} or set(self._seconds)
+        own = f"/test_{module}"
+        order = sorted(found, key=lambda test: (own not in test, self._seconds[test], test))
+        return {test: self._seconds[test] for test in order}
+
+    def is_imported(self, module: str, lines: range) -> bool:
+        """Whether an import runs one of the lines: whoever changes it has to import the module again."""
+        return any((module, line) in self._imported for line in lines)
 
 
 def record(options: Sequence[str], files: Sequence[str], folder: Path) -> Selection:
@@ -88,14 +106,17 @@ def record(options: Sequence[str], files: Sequence[str], folder: Path) -> Select
         raise RuntimeError(f"the tests fail without any change (pytest says {int(code)})")
     data = measuring.get_data()
     tests_of: dict[tuple[str, int], list[str]] = {}
+    imported: set[tuple[str, int]] = set()
     for file in data.measured_files():
         if os.path.basename(os.path.dirname(file)) != "protocol" or "tests" in Path(file).parts[-3:-1]:
             continue
         for line, tests in data.contexts_by_lineno(file).items():
+            if "" in tests:  # before the first test
+                imported.add((Path(file).stem, line))
             named = [test for test in tests if test in recorder.seconds]
             if named:
                 tests_of[(Path(file).stem, line)] = named
-    return Selection(tests_of, recorder.seconds)
+    return Selection(tests_of, recorder.seconds, imported)
 
 
-__all__ = ["Chooser", "Selection", "record"]
+__all__ = ["Chooser", "Selection", "limit_cpu", "record"]

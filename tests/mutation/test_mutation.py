@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import ast
+import types
 
+from hioload_ws.protocol.close import is_wire_code
+from tests.mutation.judging import is_replaceable, live_functions, unique_codes
 from tests.mutation.operators import mutants_of, unchanged
 from tests.mutation.rows import breaks, lines_of, load_rows
 from tests.mutation.run import equivalents, key_of, texts
@@ -60,6 +63,33 @@ def test_only_tests_that_ran_the_statement_are_asked_and_all_where_an_import_did
     assert selection.of("m", by_line[10].lines).keys() == {"slow"}
     assert selection.of("m", by_line[4].lines).keys() == {"quick", "slow", "other"}
     assert selection.test_count == 3
+
+
+def test_tests_of_the_module_itself_are_asked_first_and_then_the_quick_ones() -> None:
+    seconds = {"tests/test_n.py::quick": 0.1, "tests/test_n.py::slow": 1.0, "tests/test_m_long.py::own": 2.0}
+    selection = Selection({}, seconds, {("m", 4)})
+    assert list(selection.of("m", range(1))) == [*list(seconds)[2:], *list(seconds)[:2]]
+    assert selection.is_imported("m", range(3, 5)) and not selection.is_imported("m", range(5, 9))
+
+
+def test_code_at_a_place_of_its_own_can_be_replaced_and_other_can_not() -> None:
+    def compiled(text: str) -> types.CodeType:
+        return compile(text, "m.py", "exec")
+
+    names: dict[str, types.FunctionType] = {}
+    exec(compiled("def f(): return 1\ndef g(): return lambda: 2, lambda: 3"), names)
+    codes = unique_codes(compiled("def f(): return 7\ndef g(): return lambda: 2, lambda: 4"))
+    assert codes.keys() == {("f", 1), ("g", 2)}
+    assert is_replaceable([(("f", 1), names["f"]), (("g", 2), names["g"])], codes)
+    first, _ = names["g"]()
+    assert not is_replaceable([(("g.<locals>.<lambda>", 2), first)], codes)
+    names["f"].__code__ = codes["f", 1]
+    assert names["f"]() == 7
+
+
+def test_functions_are_found_wherever_they_are_held() -> None:
+    functions = dict(live_functions()["close"])
+    assert functions["is_wire_code", is_wire_code.__code__.co_firstlineno] is is_wire_code
 
 
 def test_every_change_on_record_is_one_that_the_tool_makes() -> None:
