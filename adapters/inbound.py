@@ -37,6 +37,9 @@ from .roles import Opening
 READ_BUDGET_BYTES = 256 * 1024
 """Most bytes read from one connection per event, so that a busy one does not starve the others."""
 
+PASSING = (KeyboardInterrupt, SystemExit)
+"""What passes through everything, and ends the reactor's run."""
+
 _ACTIVE = SessionStatus.ACTIVE
 _CLOSED = SessionStatus.CLOSED
 _CLOSE_FIRST_BYTE = FIN | CLOSE
@@ -78,9 +81,7 @@ class Inbound(Conversing):
         try:
             message = receiver.receive_one(read, count_bytes)
             if message is None:
-                self._take_many(read.memory, count_bytes)
-                if count_bytes == len(read.memory):
-                    self._read_more()
+                self._take_all(read.memory, count_bytes)
             else:
                 self._message_ns = self._heard_ns
                 traffic = hub.traffic
@@ -98,9 +99,11 @@ class Inbound(Conversing):
                 if self._out:
                     self._send_replies(hub)
             else:
-                # What is queued may refer to the read memory, or be lent: it leaves before either changes.
-                self._lent = False
+                self._lent = False  # What is queued may lie in the read memory, or be lent: it leaves first.
                 self.flush()
+        except PASSING:
+            self._interrupted()
+            raise
         finally:
             hub.current = hub.express = None
             hub.in_place_bytes = hub.single_count = 0
@@ -126,12 +129,16 @@ class Inbound(Conversing):
         finally:
             hub.current = None
 
-    def _read_more(self) -> None:
-        """A read on the express road has filled the memory, so there is more: go on, on the clear road.
+    def _take_all(self, data: memoryview, count_bytes: int) -> None:
+        """Handle what was read on the express road and is not one message. If it has filled the memory, there is more:
+        go on, on the clear road.
 
         The poller would say so, but later: meanwhile other connections would begin large messages, too, each in a
         buffer of its own, where one after the other they take the same one, which is in the processor's cache.
         """
+        self._take_many(data, count_bytes)
+        if count_bytes < len(data):
+            return
         if self._hub.express is self:
             self._leave_express()
         self.flush()
@@ -151,8 +158,19 @@ class Inbound(Conversing):
             if self._opening is not None:
                 return self._read_opening(self._opening)
             return self._read_frames()
+        except PASSING:
+            self._interrupted()
+            raise
         finally:
             hub.current = None
+
+    def _interrupted(self) -> None:
+        """What ends the reactor's run was raised in a handler. The run may go on later, and then what was sent until
+        now would lie in memory that others have read into: it leaves now."""
+        if self._hub.express is self:
+            self._leave_express()
+        self._lent = False
+        self.flush()
 
     def _read_opening(self, opening: Opening) -> bool:
         memory = self._hub.read.memory

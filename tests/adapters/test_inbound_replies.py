@@ -132,6 +132,26 @@ def test_what_is_sent_while_replies_of_others_leave_is_counted_too(make_bench: M
     assert bench.traffic.messages_sent.count == MOST_WAITING + 2
 
 
+@pytest.mark.parametrize("payload", [b"m" * 3000, b"short"])
+def test_what_was_sent_before_an_interrupt_is_what_arrives(bench: Bench, payload: bytes) -> None:
+    def interrupted(connection: Connection, message: Message) -> None:
+        connection.send(message)
+        raise KeyboardInterrupt
+
+    (_, peer), (_, other) = bench.open(), bench.open()
+    bench.handler = interrupted
+    peer.send(BINARY, payload)
+    with pytest.raises(KeyboardInterrupt):
+        bench.turn()
+    bench.handler = lambda connection, message: None
+    other.send(BINARY, b"n" * 3000)  # into the memory that the first one lay in
+    bench.turn()
+    peer.send(BINARY, b"n" * 3000)
+    bench.turn()
+    assert peer.messages() == [payload]
+    assert (bench.traffic.messages_sent.count, bench.traffic.bytes_sent.count) == (1, len(payload))
+
+
 def test_a_connection_that_is_gone_before_its_replies_leave_takes_them_along(bench: Bench) -> None:
     connection, peer = bench.open()
 
