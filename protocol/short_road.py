@@ -93,7 +93,7 @@ class ShortRoad:
         if self._expects_mask:
             length = count_bytes - 6
             if length > self._short_limit_bytes:
-                return self._receive_one_medium(read, count_bytes)
+                return self._receive_one_medium(read, count_bytes) if data[1] == 0xFE else None
             if length < 0 or not self._between:
                 return None
             first, second, key, payload = MASKED_FRAME[length](data)
@@ -106,7 +106,7 @@ class ShortRoad:
         else:
             length = count_bytes - 2
             if length > self._short_limit_bytes:
-                return self._receive_one_medium(read, count_bytes)
+                return self._receive_one_medium(read, count_bytes) if data[1] == 0x7E else None
             kind = _WHOLE_KIND[data[0]]
             if not kind or data[1] != length or not self._between:
                 return None
@@ -123,13 +123,13 @@ class ShortRoad:
         return message
 
     def _receive_one_medium(self, read: ReadMemory, count_bytes: int) -> WireMessage | None:
+        """As ``receive_one``, which has seen that the header says a length of 16 bits."""
         masks = self._expects_mask
-        first, second, length, key = MEDIUM_FRAME(read.memory)
-        start, mark = (MASKED_START, 0xFE) if masks else (_MEDIUM_START, 0x7E)
+        start = MASKED_START if masks else _MEDIUM_START
+        first, _, length, key = MEDIUM_FRAME(read.memory)
         kind = _WHOLE_KIND[first]
         if (
             start + length != count_bytes
-            or second != mark
             or not kind
             or not SHORT_BYTES < length <= self._medium_limit_bytes
             or not self._between
