@@ -169,7 +169,8 @@ class Transport(Protocol):
         self, high_bytes: int, low_bytes: int, on_change: Callable[[bool], None] | None
     ) -> None:
         """Call ``on_change(True)`` when ``pending_bytes`` rises above ``high_bytes``, and
-        ``on_change(False)`` when it has fallen to ``low_bytes``.
+        ``on_change(False)`` when it has fallen to ``low_bytes`` or below. Equal to the high mark is not above it;
+        equal to the low mark is low.
 
         ``0 <= low_bytes <= high_bytes``, else ``InvalidArgument``. Called from within ``send`` or
         ``flush``, alternating, starting with ``True``.

@@ -198,6 +198,13 @@ class AnyMarks(Plain):
         super().set_water_marks(max(high_bytes, 0), 0, on_change)
 
 
+@mutant("TRN-30", "resumes below the low mark only")
+class BelowLow(Plain):
+    def report(self) -> None:
+        if self.marks is None or not self.above or self.waiting_bytes < self.marks[1]:
+            super().report()
+
+
 @mutant("TRN-31", "lets the end overtake the data")
 class EndOvertakes(Plain):
     def recv_into(self, buffer: WritableMemory, /) -> int:

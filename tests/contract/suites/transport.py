@@ -16,7 +16,7 @@ from ...api.errors import InvalidArgument
 from ...api.transport import WOULD_BLOCK, Transport
 from ..hostile import HUGE_BYTES, SIZES, content, shapes
 from ..model import Operation, explore
-from ..requirement import must, refusal, requirement, should
+from ..requirement import must, refusal, requirement
 from ..trial import Trial
 from .transport_ends import ENDS, EndsContract
 from .transport_pair import Pair, expect_let_go, told
@@ -39,8 +39,8 @@ MOVING = (
     must("TRN-14", "Any mixture of sends and reads is a stream of bytes in each direction.", "TRN-11"),
     must("TRN-15", "A thousand small sends arrive without being asked for again.", "TRN-04"),
     must("TRN-16", "handle is the same until close; the addresses and features() answer also after it.", "TRN-02"),
-    should("TRN-17", "After a count below the buffer's length the next answer is WOULD_BLOCK, or buffered.", "TRN-04"),
-    should("TRN-18", "What can't be sent raises InvalidArgument, and nothing of its batch is sent.", "TRN-11"),
+    must("TRN-17", "After a count below the buffer's length the next answer is WOULD_BLOCK, or buffered.", "TRN-04"),
+    must("TRN-18", "What can't be sent raises InvalidArgument, and nothing of its batch is sent.", "TRN-11"),
 )
 
 

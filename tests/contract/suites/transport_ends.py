@@ -10,7 +10,7 @@ from ...api.errors import ConnectionLost, InvalidState, NotSupported, TransportC
 from ...api.transport import END_OF_STREAM
 from ...pool.buffer_pool import SlabBufferPool
 from ..hostile import content
-from ..requirement import must, refusal, requirement, should
+from ..requirement import must, refusal, requirement
 from ..trial import Trial
 from .buffer import acquire
 from .transport_pair import Pair, told
@@ -29,7 +29,7 @@ ENDS = (
     must("TRN-44", "The peer of a closed transport gets what it sent, then the end or ConnectionLost.", "TRN-04"),
     must("TRN-45", "Sending to a peer that is gone raises ConnectionLost, and raises it again.", "TRN-21"),
     must("TRN-46", "With ConnectionLost all pending buffers are released.", "TRN-45", "TRN-26"),
-    should("TRN-47", "After close handle, interest, buffered and pending_bytes raise TransportClosed, too.", "TRN-41"),
+    must("TRN-47", "After close handle, interest, buffered and pending_bytes raise TransportClosed, too.", "TRN-41"),
 )
 
 

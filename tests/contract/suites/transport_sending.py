@@ -25,6 +25,7 @@ SENDING = (
     must("TRN-27", "A buffer that the caller releases after send still arrives as it was.", "TRN-21"),
     must("TRN-28", "Water marks are told when crossed: True above high, then False at low.", "TRN-22"),
     must("TRN-29", "Water marks in the wrong order or below 0 raise InvalidArgument.", "TRN-01"),
+    must("TRN-30", "Pending bytes that are equal to the low mark have fallen to it: False is told.", "TRN-28"),
 )
 
 
@@ -196,6 +197,22 @@ class SendingContract(TransportBase, name="transport-sending", requirements=()):
             trial.raises(InvalidArgument, call, partial(near.set_water_marks, high_bytes, low_bytes, None))
         near.set_water_marks(0, 0, None)
         near.send([b"x"])
+
+    @requirement("TRN-30")
+    def equal_to_low_is_low(self, trial: Trial) -> None:
+        pair = self.pair(trial)
+        told: list[bool] = []
+        trial.did("set_water_marks(0, 0, function)")  # 0 is the one count that every transport comes to exactly
+        pair.near.set_water_marks(0, 0, told.append)
+        for _ in range(2):
+            sent = pair.fill(pair.near)
+            if not pair.near.pending_bytes:
+                return
+            trial.equal(told[-1:], [True], "what was told last, while something is pending")
+            pair.receive(pair.far, sent)
+            pair.near.flush()
+            trial.equal(pair.near.pending_bytes, 0, "pending_bytes when all has arrived")
+            trial.equal(told[-1:], [False], "what was told last, when nothing is pending any more")
 
 
 class _Lent:
