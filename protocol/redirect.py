@@ -36,10 +36,11 @@ def redirect_target(uri: WebSocketUri, response: Response) -> WebSocketUri:
     locations = response.values("Location")
     if len(locations) != 1:
         raise HandshakeFailed("a redirect has one Location", status=status, count=len(locations))
+    location = locations[0]
     try:
-        if " " in locations[0] or "\t" in locations[0]:  # ``urljoin`` would drop some of them without a word
+        if " " in location or "\t" in location:  # ``urljoin`` would drop some of them without a word
             raise InvalidArgument("a URI has no white space")
-        text = urljoin(uri.text, locations[0]).partition("#")[0]
+        text = urljoin(uri.text, location).partition("#")[0]
         scheme, separator, rest = text.partition("://")
         target = parse_uri(_SCHEMES.get(scheme.lower(), scheme) + separator + rest)
     except ValueError as error:  # ``InvalidArgument`` is one, and what ``urljoin`` raises for half an IPv6 address

@@ -23,7 +23,7 @@ _ARITHMETIC: Final[dict[type[ast.operator], type[ast.operator]]] = {
     ast.LShift: ast.RShift, ast.RShift: ast.LShift, ast.BitAnd: ast.BitOr, ast.BitOr: ast.BitAnd,
     ast.BitXor: ast.BitAnd,
 }  # fmt: skip
-_SILENT_NAMES: Final = frozenset({"__all__", "__slots__", "__version__"})
+_SILENT_NAMES: Final = frozenset({"__all__", "__slots__", "__version__", "_FAULTS"})
 _SILENT_CALLS: Final = frozenset({"TypeVar", "cast", "super", "overload"})
 
 
@@ -114,7 +114,7 @@ def _is_silent(node: ast.AST, parent: ast.AST) -> bool:
 def _is_complaint(call: ast.Call) -> bool:
     """Whether a call makes or raises an error: its strings are for people."""
     name = call.func.id if isinstance(call.func, ast.Name) else getattr(call.func, "attr", "")
-    return name in ("_fail", "_broken", "_malformed") or name[:1].isupper()
+    return name in ("_fail", "_broken", "_malformed") or name[:1].isupper() or name.startswith("_refuse")
 
 
 def _changes(node: ast.AST) -> Iterator[Change]:

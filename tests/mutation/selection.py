@@ -7,6 +7,8 @@ imported (constants, defaults of arguments) concern every test of the room.
 
 from __future__ import annotations
 
+import functools
+import gc
 import math
 import os
 import resource
@@ -28,8 +30,16 @@ class Recorder:
         self._measuring = measuring
         self.seconds: dict[str, float] = {}
 
+    @functools.cached_property
+    def _cached(self) -> list[functools._lru_cache_wrapper[object]]:
+        kept = [each for each in gc.get_objects() if isinstance(each, functools._lru_cache_wrapper)]
+        return [each for each in kept if each.__module__.startswith("hioload_ws.")]
+
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
+        # What is computed once and kept would be there for all tests but the first, which would be asked alone.
+        for cached in self._cached:
+            cached.cache_clear()
         self._measuring.switch_context(item.nodeid)
         start = time.process_time()
         try:

@@ -12,8 +12,9 @@ from hioload_ws.api.errors import ProtocolViolation, ResourceExhausted
 from hioload_ws.api.extension import RSV1, RSV2, Extension
 from hioload_ws.api.message import BINARY, TEXT, MessageKind
 from hioload_ws.api.types import ReadableMemory
+from hioload_ws.fake.extension import IdentityExtension
 from hioload_ws.pool.buffer_pool import SlabBufferPool
-from hioload_ws.protocol.assembler import NO_MESSAGE, Assembler
+from hioload_ws.protocol.assembler import NO_MESSAGE, Assembler, encoded_limit_bytes
 from hioload_ws.protocol.limits import Limits
 
 if TYPE_CHECKING:
@@ -30,6 +31,39 @@ def pool() -> Iterator[SlabBufferPool]:
 def add(assembler: Assembler, piece: bytes, final: bool = False) -> None:
     assembler.expect(len(piece), False)
     assembler.add(memoryview(piece), final)
+
+
+def test_an_encoded_message_may_be_an_eighth_and_a_kibibyte_longer() -> None:
+    assert [encoded_limit_bytes(size) for size in (0, 7, 8, 8000)] == [1024, 1031, 1033, 10024]
+
+
+def test_closing_gives_back_what_a_message_in_progress_had(pool: SlabBufferPool) -> None:
+    assembler = Assembler(Limits(), pool, ())
+    assembler.start(BINARY, 0)
+    add(assembler, b"abc")
+    assert pool.stats().in_use_count == 1
+    assembler.close()
+    assert pool.stats().in_use_count == 0
+
+
+def test_the_last_decoder_keeps_to_the_message_limit_and_those_before_it_to_the_encoded_one(
+    pool: SlabBufferPool,
+) -> None:
+    class Asked(IdentityExtension):
+        most_bytes = 0
+
+        def decode(self, chunk: ReadableMemory, final: bool, max_bytes: int) -> ReadableMemory:
+            self.most_bytes = max_bytes
+            return chunk
+
+    near, far = Asked(), Asked()  # what comes in is decoded by the last one of the chain first
+    assembler = Assembler(Limits(max_message_bytes=1000), pool, (near, far))
+    assembler.start(BINARY, 0)
+    add(assembler, b"abc")
+    assert (far.most_bytes, near.most_bytes) == (encoded_limit_bytes(1000), 1000)
+    add(assembler, b"def", True)
+    assert (far.most_bytes, near.most_bytes) == (encoded_limit_bytes(997), 997)
+    assembler.finish().expire()
 
 
 def test_an_unfragmented_message_gets_a_buffer_of_its_exact_length(pool: SlabBufferPool) -> None:

@@ -117,6 +117,36 @@ def test_the_oldest_heads_make_room() -> None:
     assert known.recognise(heads[0]) is None and known.recognise(heads[1]) is not None
 
 
+@pytest.mark.parametrize(
+    ("config", "asked", "repeats"),
+    [
+        (HandshakeConfig(), {}, True),
+        (HandshakeConfig(subprotocols=("chat",)), {}, True),
+        (HandshakeConfig(subprotocols=("chat",)), {"sec_websocket_protocol": "chat"}, False),
+        (HandshakeConfig(check_origin=lambda origin, request: True), {}, False),
+        (HandshakeConfig(select_subprotocol=lambda offered: None), {}, False),
+        (HandshakeConfig(extensions=(Toy(),)), {}, True),
+        (HandshakeConfig(extensions=(Toy(),)), {"sec_websocket_extensions": "x-other"}, False),
+        (HandshakeConfig(), {"sec_websocket_extensions": "x-other"}, True),
+    ],
+)
+def test_a_request_repeats_where_nobody_was_asked_and_nothing_agreed_on(
+    config: HandshakeConfig, asked: dict[str, str], repeats: bool
+) -> None:
+    head = wire(fields(**asked))
+    known = taught(head, config=config)
+    fresh = ServerHandshake(config, FamiliarHeads())
+    assert fresh.feed(head) is not None
+    fresh.check()
+    fresh.accept()
+    assert not fresh.repeats
+    handshake = ServerHandshake(config, known)
+    assert handshake.read(head)
+    handshake.check()
+    handshake.accept()
+    assert handshake.repeats is repeats
+
+
 def test_the_origin_is_asked_about_every_time() -> None:
     asked: list[str | None] = []
 

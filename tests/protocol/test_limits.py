@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 def test_by_default_a_frame_may_be_as_large_as_a_message() -> None:
     assert Limits().max_message_bytes == 32 * 1024 * 1024 == Limits().frame_bytes
+    assert Limits().max_fragments == 128 * 1024
     assert Limits(max_message_bytes=7).frame_bytes == 7
     assert Limits(max_message_bytes=7, max_frame_bytes=9).frame_bytes == 9
     assert Limits(max_fragments=None).max_fragments is None

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from hioload_ws.protocol import masks
 from hioload_ws.protocol.masks import (
     BIG_INTEGER_BELOW_BYTES,
     LOW_BITS,
@@ -41,6 +42,17 @@ def test_a_masked_copy_equals_the_definition_and_masking_twice_restores(payload:
         copy = masked(memory, key)
         assert type(copy) is bytes and copy == unmask_clear(payload, key)
         assert masked(copy, key) == payload == memory
+
+
+@pytest.mark.parametrize("phase", range(5))
+def test_an_accelerator_is_given_the_key_as_it_is_turned(monkeypatch: pytest.MonkeyPatch, phase: int) -> None:
+    def xor(view: memoryview, key: bytes, phase: int) -> None:
+        view[:] = unmask_clear(bytes(view), key, phase)
+
+    monkeypatch.setattr(masks, "_bulk_xor", xor)
+    memory = bytearray(range(256)) * 4
+    unmask_in_place(memoryview(memory), b"\x00\x01\xfe\xff", phase)
+    assert memory == unmask_clear(bytes(range(256)) * 4, b"\x00\x01\xfe\xff", phase)
 
 
 @pytest.mark.parametrize("length", EDGES)

@@ -41,7 +41,7 @@ def test_a_location_is_resolved_against_where_we_asked(location: str, target: st
 @pytest.mark.parametrize(
     "location",
     ["ftp://there/", "javascript:alert(1)", "file:///etc/passwd", "ws://user:pw@there/", "ws://there:0/",
-     "http://[::1", "/sp ace", "/ta\tb", "/\u20ac", "/%zz", "ws://there:99999/"],
+     "http://[::1", "/sp ace", " /c", "/c ", "/ta\tb", "/\u20ac", "/%zz", "ws://there:99999/"],
 )  # fmt: skip
 def test_a_location_that_is_no_websocket_uri_leads_nowhere(location: str) -> None:
     with pytest.raises(HandshakeFailed, match="the redirect leads nowhere") as caught:

@@ -142,6 +142,8 @@ def test_a_view_of_wider_items_counts_in_bytes_and_one_with_gaps_is_refused() ->
     sender = sender_in(IDLE)
     wide = memoryview(bytearray(16)).cast("I")
     assert list(sender.encode_message(BINARY, wide)) == [b"\x82\x10" + bytes(16)]
+    table = memoryview(bytearray(6)).cast("B", (2, 3))
+    assert list(sender.encode_message(BINARY, table)) == [b"\x82\x06" + bytes(6)]
     with pytest.raises(InvalidArgument):
         sender.encode_message(BINARY, memoryview(bytes(8))[::2])
     with pytest.raises(InvalidArgument):
