@@ -1,8 +1,8 @@
 """Measures the kit on our own implementations: how long it takes, and whether any run is unlike the others.
 
 Usage: ``python tests/kit/measure.py [--full] [--runs N]``. Every test of this folder that holds an implementation to
-its contract is run, N times over, each time with another seed; the first failure ends it, and the exit code is 1 then. In
-the end it prints the seconds per contract, of all its implementations, and in all.
+its contract is run, N times over, each time with another seed; the first failure ends it, and the exit code is 1 then.
+In the end it prints the seconds per contract, of all its implementations, and in all.
 """
 
 from __future__ import annotations

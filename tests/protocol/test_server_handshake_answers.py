@@ -202,7 +202,10 @@ def test_refused_request_then_the_answer_says_why_and_what_is_possible(
     assert response.body == caught.value.message.encode() + b"\n"
 
 
-@pytest.mark.parametrize(("status", "answered"), [(0, 400), (101, 400), (399, 400), (400, 400), (401, 401), (503, 503), (599, 599), (600, 400)])
+@pytest.mark.parametrize(
+    ("status", "answered"),
+    [(0, 400), (101, 400), (399, 400), (400, 400), (401, 401), (503, 503), (599, 599), (600, 400)],
+)
 def test_error_without_a_status_to_answer_then_400(status: int, answered: int) -> None:
     response = failure_response(HandshakeFailed("k\u00fcrzer \ud800", status=status, secret="s3cret"))
     assert response.status == answered

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from hioload_ws.api import PongReceived, ViolationDetected
+from hioload_ws.api import PongReceived
 from hioload_ws.api.errors import DoubleRelease, UseAfterRelease
 from hioload_ws.pool import SlabBufferPool
 from hioload_ws.protocol.limits import Limits
@@ -223,37 +223,6 @@ def test_what_is_not_one_whole_short_frame_is_left_to_the_clear_road(pool: SlabB
     assert receiver.open
 
 
-@pytest.mark.parametrize("masks", [False, True])
-@pytest.mark.parametrize("length", [0, 1, 124, 125])
-def test_short_frames_of_every_length_are_taken_in_a_hurry_and_have_bytes_of_their_own(
-    pool: SlabBufferPool, masks: bool, length: int
-) -> None:
-    wire = frame(0x82, b"x" * length, b"key!" if masks else None)
-    receiver = Receiver(masks, Limits(), pool, ())
-    message = receiver.receive_one(ReadMemory(memoryview(bytearray(wire + bytes(8)))), len(wire))
-    events = receiver.receive(memoryview(bytearray(wire * 3)))
-    assert len(events) == 3
-    for event in (message, *events):
-        assert isinstance(event, WireMessage)
-        assert type(event.memory) is bytes and event.memory == b"x" * length
-    receiver.close()
-
-
-def test_a_frame_without_mask_is_not_taken_for_a_longer_one_with_it(pool: SlabBufferPool) -> None:
-    receiver = Receiver(True, Limits(), pool, ())
-    [event] = receiver.receive(memoryview(bytearray(b"\x82\x05\x00\x80" + bytes(200))))
-    assert isinstance(event, ViolationDetected)
-    assert event.error.close_code == 1002
-    receiver.close()
-
-
-def test_after_a_huge_frame_the_half_rests(pool: SlabBufferPool) -> None:
-    receiver = Receiver(False, Limits(), pool, ())
-    [message] = receiver.receive(memoryview(bytearray(b"\x82\x7f" + (70_000).to_bytes(8, "big") + bytes(70_000))))
-    assert isinstance(message, WireMessage) and receiver.resting
-    receiver.close()
-
-
 def frame(first: int, payload: bytes, key: bytes | None) -> bytes:
     if key is None:
         return bytes([first, len(payload)]) + payload
@@ -385,24 +354,6 @@ def test_a_run_of_texts_ends_before_one_that_is_no_text(
     wire = b"".join(frame(0x81, text, None) for text in texts)
     run = receiver.take_run(memoryview(bytearray(wire)), 0, len(wire))
     assert run == (None if count is None else (1, texts[:count], count * len(wire) // len(texts)))
-    receiver.close()
-
-
-@pytest.mark.parametrize("count", [2, 3, RUN_FRAMES, RUN_FRAMES + 1])
-def test_a_run_of_masked_frames_is_unmasked_each_with_its_key(pool: SlabBufferPool, count: int) -> None:
-    receiver = Receiver(True, Limits(), pool, ())
-    texts = [number.to_bytes(2, "big") for number in range(count)]
-    wire = b"".join(frame(0x82, text, text * 2) for text in texts)
-    run = receiver.take_run(memoryview(bytearray(wire)), 0, len(wire))
-    taken = min(count, RUN_FRAMES)
-    assert run == (None if count < LEAST_RUN else (2, texts[:taken], 8 * taken))
-    receiver.close()
-
-
-def test_two_frames_that_would_have_room_for_three_are_no_run(pool: SlabBufferPool) -> None:
-    receiver = Receiver(False, Limits(), pool, ())
-    data = memoryview(bytearray(frame(0x82, b"abcd", None) * 2))
-    assert receiver.take_run(data, 0, len(data)) is None
     receiver.close()
 
 
