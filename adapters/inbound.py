@@ -63,8 +63,7 @@ class Inbound(Conversing):
         if bare is None or readiness != READABLE or (receiver := self.codec.receiver).left_bytes >= DIRECT_BYTES:
             self._clear_road(readiness)
             return
-        hub = self._hub
-        read = hub.read
+        read = (hub := self._hub).read
         try:
             count_bytes = bare.recv_into(read.memory)
         except OSError as error:
@@ -81,7 +80,9 @@ class Inbound(Conversing):
         try:
             message = receiver.receive_one(read, count_bytes)
             if message is None:
-                self._take_all(read.memory, count_bytes)
+                self._take_many(read.memory, count_bytes)
+                if count_bytes == len(read.memory):
+                    self._read_more()
             else:
                 self._message_ns = self._heard_ns
                 traffic = hub.traffic
@@ -129,16 +130,12 @@ class Inbound(Conversing):
         finally:
             hub.current = None
 
-    def _take_all(self, data: memoryview, count_bytes: int) -> None:
-        """Handle what was read on the express road and is not one message. If it has filled the memory, there is more:
-        go on, on the clear road.
+    def _read_more(self) -> None:
+        """A read on the express road has filled the memory, so there is more: go on, on the clear road.
 
         The poller would say so, but later: meanwhile other connections would begin large messages, too, each in a
         buffer of its own, where one after the other they take the same one, which is in the processor's cache.
         """
-        self._take_many(data, count_bytes)
-        if count_bytes < len(data):
-            return
         if self._hub.express is self:
             self._leave_express()
         self.flush()

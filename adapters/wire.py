@@ -160,14 +160,13 @@ class Wire(Timed):
     def _send_replies(self, hub: Hub) -> None:
         """End an express turn with replies, which wait for other connections."""
         hub.express = None
-        in_place_bytes = hub.in_place_bytes
         count = (len(self._out) + hub.single_count) >> 1  # as ``_count_replies``
         traffic = hub.traffic
         traffic.messages_sent.count += count
-        traffic.bytes_sent.count += self._queued_bytes - 2 * count - in_place_bytes
+        traffic.bytes_sent.count += self._queued_bytes - 2 * count - hub.in_place_bytes
         self._dirty = True
         hub.send_soon(self)
-        if in_place_bytes:
+        if hub.in_place_bytes:
             hub.keep_read()
 
     def _queue(self, parts: Sequence[Sendable]) -> None:
