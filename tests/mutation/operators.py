@@ -106,7 +106,7 @@ def _is_silent(node: ast.AST, parent: ast.AST) -> bool:
             return True
         case ast.FunctionDef(decorator_list=[ast.Name(id="overload")]):
             return True
-        case ast.Constant(value=str()) if isinstance(parent, ast.Call):
+        case ast.Constant(value=str()) | ast.IfExp(body=ast.Constant(value=str())) if isinstance(parent, ast.Call):
             return _is_complaint(parent)
     return isinstance(parent, ast.Raise) and not isinstance(node, ast.Call)
 

@@ -210,6 +210,7 @@ def test_error_without_a_status_to_answer_then_400(status: int, answered: int) -
     response = failure_response(HandshakeFailed("k\u00fcrzer \ud800", status=status, secret="s3cret"))
     assert response.status == answered
     assert response.body == "k\u00fcrzer ?\n".encode()
+    assert response.header("Connection") == "close"
 
 
 # ------------------------------------------------------------------------------------ any bytes at all

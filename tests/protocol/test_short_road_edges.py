@@ -43,18 +43,36 @@ def test_short_frames_of_every_length_are_taken_in_a_hurry_and_have_bytes_of_the
     receiver.close()
 
 
-def test_a_frame_without_mask_is_not_taken_for_a_longer_one_with_it(pool: SlabBufferPool) -> None:
+@pytest.mark.parametrize("start", [b"\x82\x05\x00\x80", b"\x82\x7f"])
+def test_a_frame_without_mask_is_not_taken_for_another_with_it(pool: SlabBufferPool, start: bytes) -> None:
     receiver = Receiver(True, Limits(), pool, ())
-    [event] = receiver.receive(memoryview(bytearray(b"\x82\x05\x00\x80" + bytes(200))))
+    [event] = receiver.receive(memoryview(bytearray(start + bytes(200))))
     assert isinstance(event, ViolationDetected)
     assert event.error.close_code == 1002
     receiver.close()
 
 
-def test_after_a_huge_frame_the_half_rests(pool: SlabBufferPool) -> None:
+def test_after_a_huge_frame_which_stays_where_it_was_read_the_half_rests(pool: SlabBufferPool) -> None:
     receiver = Receiver(False, Limits(), pool, ())
     [message] = receiver.receive(memoryview(bytearray(b"\x82\x7f" + (70_000).to_bytes(8, "big") + bytes(70_000))))
     assert isinstance(message, WireMessage) and receiver.resting
+    assert message.copy() == bytes(70_000) and pool.stats().in_use_count == 0
+    receiver.close()
+
+
+def test_what_looks_like_headers_in_a_longer_frame_makes_no_run(kit: Kit, pool: SlabBufferPool) -> None:
+    receiver = Receiver(False, Limits(), pool, ())
+    wire = b"".join(kit.frame(2, text, key=None) for text in (b"abcd", b"abcd\x82\x06", b"abcd"))
+    assert receiver.take_run(memoryview(bytearray(wire)), 0, len(wire)) is None
+    receiver.close()
+
+
+@pytest.mark.parametrize("left_bytes", [1, 2, 8])
+def test_near_the_end_of_the_memory_there_is_no_run(pool: SlabBufferPool, left_bytes: int) -> None:
+    receiver = Receiver(False, Limits(), pool, ())
+    data = memoryview(bytearray(b"\x82\x01a" * 9))
+    position = len(data) - len(data) % 3 - left_bytes
+    assert receiver.take_run(data, position, len(data)) is None
     receiver.close()
 
 
