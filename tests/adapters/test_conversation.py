@@ -61,6 +61,21 @@ def test_messages_wait_for_a_coroutine_that_takes_its_time(bench: Bench) -> None
     assert log.lines == [b"one", "done", b"two", "done"]
 
 
+def test_a_run_waits_for_a_coroutine_that_has_not_asked_yet(bench: Bench) -> None:
+    log = Log()
+    connection, peer = open_with(bench, log.slowly)
+    feed(peer, b"first")
+    bench.turn()
+    feed(peer, *(b"same%d" % number for number in range(5)))
+    bench.turn()
+    assert log.lines == [b"first"]
+    assert connection.conversation is not None
+    assert connection.conversation.waiting_count == 5
+    for _ in range(6):
+        bench.advance(1)
+    assert log.lines[::2] == [b"first", *(b"same%d" % number for number in range(5))]
+
+
 def test_a_message_is_valid_until_the_next_one_is_asked_for_and_not_longer(bench: Bench) -> None:
     kept: list[Message] = []
 
