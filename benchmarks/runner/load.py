@@ -16,6 +16,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Final
 
 from ..api.errors import InternalError, TimedOut
@@ -27,6 +28,7 @@ _PING: Final = 0x89
 _PONG: Final = 0x8A
 _ROOM: Final = 256 * 1024
 _STALL_S: Final = 60.0
+_seeds: Final = count()
 
 
 class WrongReply(InternalError):
@@ -245,15 +247,14 @@ def pong(sock: socket.socket, room: bytearray, count: int) -> int:
 
 def handshakes(task: Task, until: Callable[[], bool]) -> int:
     """Open and close connections, ``task.connections`` at a time; return how many were done."""
-    heads = [upgrade(f"127.0.0.1:{task.port}", task.path, task.seed + number) for number in range(64)]
-    done = started = 0
+    done = 0
     slots: dict[int, tuple[socket.socket, bytes, bytearray]] = {}
     with select.epoll() as poller:
         while True:
             while len(slots) < task.connections and not until():
                 sock = socket.create_connection(("127.0.0.1", task.port), timeout=_STALL_S)
-                request, accept = heads[started % len(heads)]
-                started += 1
+                # A key of its own each time: nothing that remembers keys is to look quick.
+                request, accept = upgrade(f"127.0.0.1:{task.port}", task.path, next(_seeds))
                 sock.sendall(request)
                 sock.setblocking(False)
                 slots[sock.fileno()] = sock, accept, bytearray()

@@ -55,7 +55,7 @@ def bursts(size_bytes: int, count: int, seed: int, raw: bool) -> list[tuple[byte
 def upgrade(host: str, path: str, seed: int) -> tuple[bytes, bytes]:
     """Return a request for the opening handshake, as long as a browser's, and the value of
     ``Sec-WebSocket-Accept`` that has to be in the response (RFC 6455 §4.2.2)."""
-    key = base64.b64encode(random.Random(seed).randbytes(16)).decode()
+    key = base64.b64encode(hashlib.blake2b(seed.to_bytes(8), digest_size=16).digest()).decode()
     accept = base64.b64encode(hashlib.sha1(f"{key}{_GUID}".encode()).digest())
     agent = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0.0.0 Safari/537.36"
     lines = (
