@@ -26,7 +26,6 @@ from .. import __version__
 from ..api.connection import Connection
 from ..api.errors import HioloadError, InvalidArgument
 from ..api.message import Message
-from ..control.config import ServerConfig
 from ..control.sources import SourcedConfig, read_config
 from . import config_command, console, demo, probe, rfc
 from .follow import MAX_REDIRECTS

@@ -182,10 +182,7 @@ class WebSocketConnection(Inbound):
 
     def queue_head(self, head: bytes) -> None:
         """For openings: send the request or response that comes before the first frame."""
-        self._out.append(head)
-        self._queued_bytes += len(head)
-        if self._hub.current is not self:
-            self._ask_for_flush()
+        self._queue((head,))
 
     def open(
         self,

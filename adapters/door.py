@@ -76,7 +76,7 @@ class ServerOpening(Opening):
 
     def _decide(self, connection: WebSocketConnection, handshake: ServerHandshake) -> None:
         door = self._door
-        response = _FULL if self._is_full else door.ask_hooks(handshake) if door.hooks else None
+        response = _FULL if self._is_full else door.ask_hooks(handshake)
         if response is not None:
             connection.refuse(handshake.reject(response))
             door.leave(self._is_full)
@@ -117,11 +117,11 @@ class Door:
         "_agreements",
         "_common",
         "_handshake_config",
+        "_hooks",
         "_host",
         "_refusal_count",
         "_usual",
         "heads",
-        "hooks",
         "hub",
         "max_connections",
         "desk",
@@ -146,7 +146,7 @@ class Door:
         self.handshake_config = handshake_config
         self._common: CommonCodec | None = None
         self._host = host
-        self.hooks = hooks
+        self._hooks = hooks
         self._refusal_count = 0
 
     @property
@@ -184,7 +184,7 @@ class Door:
     def open_as_before(self, connection: WebSocketConnection, data: memoryview) -> bool:
         """Open a connection whose request is, but for its key, one that was answered before, and has only one answer;
         ``False``, with nothing done, for any other. The short road of ``ServerOpening._decide``."""
-        if not self._usual or self.hooks:
+        if not self._usual or self._hooks:
             return False
         known = self.heads.recognise(bytes(data))
         if known is None:
@@ -204,7 +204,7 @@ class Door:
 
     def ask_hooks(self, handshake: ServerHandshake) -> Response | None:
         """Return the first answer of a hook, 500 for one that raised, or ``None``."""
-        for hook in self.hooks:
+        for hook in self._hooks:
             try:
                 response = hook(handshake.request)
             except Exception as error:

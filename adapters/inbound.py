@@ -112,23 +112,8 @@ class Inbound(Conversing):
     def _clear_road(self, readiness: Readiness) -> None:
         if self._ending and readiness & READABLE and self._interest == READABLE:
             self._discard_ready()  # nothing is to be flushed
-        elif self._opening is not None and readiness == READABLE:
-            self._open_ready(self._opening)
         else:
             super()._on_ready(readiness)
-
-    def _open_ready(self, opening: Opening) -> None:
-        """``Wire._on_ready`` with ``_read`` where all that can be is the opening handshake."""
-        hub = self._hub
-        self._heard_ns = hub.reactor.turn_ns
-        hub.current = self
-        try:
-            if self._read_opening(opening) and self._reading and not self._paused and self._transport.buffered:
-                hub.reactor.at_turn_end(self._read_on)
-        except ConnectionLost as error:
-            self._lost(error)
-        finally:
-            hub.current = None
 
     def _read_more(self) -> None:
         """A read on the express road has filled the memory, so there is more: go on, on the clear road.
@@ -243,10 +228,7 @@ class Inbound(Conversing):
         if taken is None or self._status is not _ACTIVE:
             return False
         self._close_code, answer = taken
-        if self._hub.express is self:
-            self._leave_express()
-        self._out.append(answer)
-        self._queued_bytes += len(answer)
+        self._queue((answer,))
         self._end()
         return True
 

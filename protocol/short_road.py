@@ -90,29 +90,33 @@ class ShortRoad:
         reference count: a new one costs 0.2 us.
         """
         data = read.memory
-        if self._expects_mask:
-            length = count_bytes - 6
-            if length > self._short_limit_bytes:
-                return self._receive_one_medium(read, count_bytes) if data[1] == 0xFE else None
+        masks = self._expects_mask
+        length = count_bytes - (6 if masks else 2)
+        payload: bytes | memoryview | None
+        if length > self._short_limit_bytes:
+            payload = self._medium_payload(read, count_bytes) if data[1] == (0xFE if masks else 0x7E) else None
+            if payload is None:
+                return None
+            kind, length = _WHOLE_KIND[data[0]], len(payload)
+        else:
             if length < 0 or not self._between:
                 return None
-            first, second, key, payload = MASKED_FRAME[length](data)
-            kind = _WHOLE_KIND[first]
-            if not kind or second != length | 0x80:
+            if masks:
+                first, second, key, short = MASKED_FRAME[length](data)
+                kind = _WHOLE_KIND[first]
+                if not kind or second != length | 0x80:
+                    return None
+                short = ((_number(short, "little") ^ key * REPEAT[length]) & LOW_BITS[length]).to_bytes(
+                    length, "little"
+                )
+            else:
+                kind = _WHOLE_KIND[data[0]]
+                if not kind or data[1] != length:
+                    return None
+                short = data[2:count_bytes].tobytes()
+            if kind == TEXT and not (short.isascii() or is_utf8(short)):
                 return None
-            payload = ((_number(payload, "little") ^ key * REPEAT[length]) & LOW_BITS[length]).to_bytes(
-                length, "little"
-            )
-        else:
-            length = count_bytes - 2
-            if length > self._short_limit_bytes:
-                return self._receive_one_medium(read, count_bytes) if data[1] == 0x7E else None
-            kind = _WHOLE_KIND[data[0]]
-            if not kind or data[1] != length or not self._between:
-                return None
-            payload = data[2:count_bytes].tobytes()
-        if kind == TEXT and not (payload.isascii() or is_utf8(payload)):
-            return None
+            payload = short
         if self._lent:
             self._end_loans()
         message = self._spare
@@ -122,8 +126,9 @@ class ShortRoad:
             message.kind, message.memory, message.size_bytes, message.borrowed = kind, payload, length, True
         return message
 
-    def _receive_one_medium(self, read: ReadMemory, count_bytes: int) -> WireMessage | None:
-        """As ``receive_one``, which has seen that the header says a length of 16 bits."""
+    def _medium_payload(self, read: ReadMemory, count_bytes: int) -> memoryview | None:
+        """For ``receive_one``, which has seen that the header says a length of 16 bits: the payload of a whole medium
+        frame, unmasked where it lies, or ``None``."""
         masks = self._expects_mask
         start = MASKED_START if masks else _MEDIUM_START
         first, _, length, key = MEDIUM_FRAME(read.memory)
@@ -143,14 +148,7 @@ class ShortRoad:
             if masks:  # back to what it was: the long road finds the same, and says it
                 read.unmask(length, key)
             return None
-        if self._lent:
-            self._end_loans()
-        message = self._spare
-        if getrefcount(message) != _ALONE or message.tokens is not None:
-            message = self._spare = WireMessage(kind, payload, length, self._pool)
-        else:
-            message.kind, message.memory, message.size_bytes, message.borrowed = kind, payload, length, True
-        return message
+        return payload
 
     def take_empty_pong(self, data: memoryview, count_bytes: int) -> bool:
         """Whether ``data[:count_bytes]`` is one whole pong without payload, between two messages: the answer to a

@@ -106,7 +106,7 @@ class LiveSession:
             functions, self._functions = self._functions, None
             self._home.ended(self)
         if functions is not None:
-            self._call(functions if type(functions) is list else (functions,))  # type: ignore[arg-type]
+            self._call(functions if isinstance(functions, list) else (functions,))
         return True
 
     def on_done(self, function: _Function) -> None:

@@ -26,7 +26,7 @@ import os
 import secrets
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import Final
+from typing import Final, cast
 
 from ..api.clock import Clock
 from ..api.context import ContextFactory
@@ -102,8 +102,7 @@ class _Shard(SessionHome):
         # Once more, in one step: a signal handler of this very thread may have come in between.
         winner = self.table.setdefault(session.id, session)
         if winner is not session:
-            if self.limit is not None:
-                self.permits.append(None)
+            self._give_permit_back()
         elif session.deadline_ns is not None:
             self.sequence += 1
             heapq.heappush(self.heap, (session.deadline_ns, self.sequence, session))
@@ -112,8 +111,7 @@ class _Shard(SessionHome):
     def ended(self, session: LiveSession) -> None:
         """Forget a session. With the lock held."""
         del self.table[session.id]
-        if self.limit is not None:
-            self.permits.append(None)
+        self._give_permit_back()
         if session.deadline_ns is not None:
             self.dead_count += 1
             if self.dead_count >= DEAD_MIN_COUNT and 2 * self.dead_count > len(self.heap):
@@ -128,6 +126,10 @@ class _Shard(SessionHome):
             # a dead entry was counted when it ended, and a living one is about to end and be counted.
             self.dead_count -= 1
             return heapq.heappop(self.heap)[2]
+
+    def _give_permit_back(self) -> None:
+        if self.limit is not None:
+            self.permits.append(None)
 
     def _rebuild(self) -> None:
         """Build the heap anew without its dead entries."""
@@ -199,7 +201,7 @@ class ShardedSessions:
     def _get_or_create(self, session_id: str, deadline_ns: Nanoseconds | None) -> tuple[LiveSession, bool]:
         """Return the session of an id and whether this call made it."""
         shard = self._shards[hash(session_id) % len(self._shards)]
-        made = LiveSession(session_id, shard, deadline_ns)  # type: ignore[arg-type]  # a str, at run time
+        made = LiveSession(cast(SessionId, session_id), shard, deadline_ns)
         with shard.lock:
             # Looked at under the lock: ``close`` sets this first and then visits each shard under its lock,
             # so a session is either refused here or found there.

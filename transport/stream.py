@@ -39,9 +39,9 @@ HAS_VECTORS: Final = hasattr(socket.socket, "sendmsg")
 
 # CPython ignores SIGPIPE at start-up, but a program may restore it; a peer must not be able to kill it then.
 NO_SIGNAL: Final[int] = getattr(socket, "MSG_NOSIGNAL", 0)
+"""Flag for every send."""
 LAST_WORDS: Final[int] = NO_SIGNAL | getattr(socket, "MSG_MORE", 0)
 """For what is sent right before ``shutdown``: both leave in one segment, where the system can do that (send(2))."""
-"""Flag for every send."""
 
 NOT_NOW: Final = (BlockingIOError, InterruptedError)
 """What a socket raises when nothing moves now."""

@@ -7,6 +7,7 @@ Every byte that comes back is compared; the first difference ends the run.
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import resource
@@ -16,7 +17,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import count
 from typing import Final
 
 from ..api.errors import InternalError, TimedOut
@@ -28,7 +28,7 @@ _PING: Final = 0x89
 _PONG: Final = 0x8A
 _ROOM: Final = 256 * 1024
 _STALL_S: Final = 60.0
-_seeds: Final = count()
+_seeds: Final = itertools.count()
 
 
 class WrongReply(InternalError):

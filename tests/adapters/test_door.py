@@ -360,3 +360,15 @@ def test_the_rest_of_a_request_that_no_poller_sees_is_read_all_the_same(make_ben
     peer.transport.feed_hidden(request[1:])
     bench.turn()
     assert peer.response().status == 101
+
+
+def test_the_answer_to_a_request_leaves_also_when_an_open_handler_is_interrupted(bench: Bench) -> None:
+    def interrupted(connection: object) -> None:
+        raise KeyboardInterrupt
+
+    bench.host.on_open = interrupted
+    peer = bench.admit()
+    peer.transport.feed(peer.request())
+    with pytest.raises(KeyboardInterrupt):
+        bench.turn()
+    assert peer.response().status == 101

@@ -13,6 +13,7 @@ from hioload_ws.contract.engine import Factory
 from hioload_ws.contract.text import story
 from tests.kit import ledger
 
+
 @dataclass(frozen=True, slots=True)
 class Cost:
     """What it took to hold one implementation to its contract."""

@@ -30,7 +30,6 @@ from typing import Final, cast
 
 import hypothesis.stateful
 import hypothesis.strategies  # imported here, once, and not by each of the children
-import pytest
 
 REPOSITORY: Final = Path(__file__).resolve().parents[2]
 if str(REPOSITORY) not in sys.path:  # started by its path, and not by way of the tests
