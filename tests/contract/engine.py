@@ -24,7 +24,7 @@ from .report import Entry, Finding, Outcome, Report
 from .requirement import Level, Requirement, closure, version_of
 from .suite import Check, Contract
 from .trial import Broken, KitError, Trial
-from .watchdog import crowd, watch
+from .watchdog import Watched, crowd, watch
 
 DEFAULT_SEED: Final = 1
 DEFAULT_PATIENCE_SECONDS: Final = 0.75
@@ -169,6 +169,7 @@ class Session:
         errors: list[BaseException] = []
         over: list[bool] = []
         hung: list[bool] = []
+        awaited: list[str] = []
 
         def whole() -> None:
             try:
@@ -180,6 +181,7 @@ class Session:
 
         def rescue() -> None:
             hung.append(not over)
+            awaited.append(trial.awaited)
             trial.close()
 
         watched = watch(
@@ -192,15 +194,20 @@ class Session:
         )
         trial.close()
         if any(hung):
-            text = f"no sign of life: given up after {watched.seconds:.1f} s"
-            last = trial.steps[-1] if trial.steps else "nothing"
-            finding = Finding(
-                text, trial.steps, f"never returned from: {last}", "to return", trace=watched.stacks, hung=True
-            )
-            return finding, Outcome.FAIL
+            return _endless(awaited[0], trial.steps, watched), Outcome.FAIL
         if hung:
             trial.notes.append("closing the subject never returned")
         return _blame(errors[0], trial) if errors else (None, None)
+
+
+def _endless(awaited: str, steps: tuple[str, ...], watched: Watched) -> Finding:
+    """Return the finding where something never returned: ``awaited``, that it would, or else the watchdog's."""
+    if awaited:
+        text = f"{awaited} did not return within {watched.seconds:.1f} s"
+        return Finding(text, steps, "it still waits", "it returns", trace=watched.stacks)
+    text = f"no sign of life: given up after {watched.seconds:.1f} s"
+    last = steps[-1] if steps else "nothing"
+    return Finding(text, steps, f"never returned from: {last}", "to return", trace=watched.stacks, hung=True)
 
 
 def _blame(error: BaseException, trial: Trial) -> tuple[Finding, Outcome]:

@@ -18,14 +18,13 @@ from .suite import Contract
 @dataclass(frozen=True, slots=True)
 class Mutant:
     """A broken implementation. ``kills`` is the id of the requirement that must fail because of it; ``why``
-    says what is wrong with it. Only one that ``hangs`` by design may be caught by the watchdog. One that ``races``
-    may be caught by what the requirement builds on: the threads there are real, and sometimes they are lucky."""
+    says what is wrong with it. One that ``races`` may be caught by what the requirement builds on: the threads there
+    are real, and sometimes they are lucky."""
 
     suite: type[Contract]
     kills: str
     why: str
     make: Factory
-    hangs: bool = False
     races: bool = False
 
 
@@ -48,16 +47,14 @@ class Gallery:
         self.mutants: list[Mutant] = []
         self.oddballs: list[Oddball] = []
 
-    def mutant(
-        self, kills: str, why: str, *, hangs: bool = False, races: bool = False
-    ) -> Callable[[Factory], Factory]:
+    def mutant(self, kills: str, why: str, *, races: bool = False) -> Callable[[Factory], Factory]:
         """Decorate a factory (or a class) of something broken."""
 
         def add(make: Factory) -> Factory:
             suites = [each for each in self._suites if any(one.id == kills for one in each.requirements)]
             if not suites:
                 raise LookupError(f"no suite of this gallery has the requirement {kills}")
-            self.mutants.append(Mutant(suites[0], kills, why, make, hangs, races))
+            self.mutants.append(Mutant(suites[0], kills, why, make, races))
             return make
 
         return add

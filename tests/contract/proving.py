@@ -92,8 +92,7 @@ def _totals(suites: Sequence[type[Contract]], proofs: Sequence[Proof], seconds: 
     print_line(f"{len(suites)} contracts, {len(requirements)} requirements")
     print_line(
         f"{len(mutants)} broken implementations: {named} killed by the requirement that they name, "
-        f"{len(mutants) - named - survived} by another, {survived} survived; {by_watchdog} by the watchdog "
-        "(those that hang by design)"
+        f"{len(mutants) - named - survived} by another, {by_watchdog} by a hang, {survived} survived"
     )
     print_line(f"{len(oddballs)} odd implementations that are right: {alarms} false alarms")
     print_line(f"quick mode: {times}, for {len(known)} contracts; this proof: {seconds:.1f} s")

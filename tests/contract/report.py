@@ -51,7 +51,7 @@ class Finding:
     trace: str = ""
     """Stacks: of an exception, or of all threads where something never returned."""
     hung: bool = False
-    """Something did not return, and the watchdog ended the check."""
+    """Something did not return of which the check did not ask it, and the watchdog ended the check."""
     script: str = ""
     """The operations that led there, where a model found it: what ``replay`` does again."""
 

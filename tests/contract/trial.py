@@ -18,6 +18,7 @@ from .difference import first_difference, shown
 from .report import Finding
 
 P = ParamSpec("P")
+R = TypeVar("R")
 S = TypeVar("S")
 E = TypeVar("E", bound=BaseException)
 
@@ -60,6 +61,8 @@ class Trial:
         self.subject_made = False
         self.sign_of_life = 0
         """Grows with each step. Any thread may read it."""
+        self.awaited = ""
+        """The call that ``returns`` waits for, if it does. Any thread may read it."""
         self._steps: deque[object] = deque(maxlen=MAX_STEPS)
         self._closing: deque[Callable[[], object]] = deque()
 
@@ -130,16 +133,25 @@ class Trial:
             self.fail(f"does not hold: {what}", got=condition if got is None else got, wanted=wanted)
 
     def raises(self, kind: type[E], call: str, function: Callable[[], object]) -> E:
-        """Expect that ``function()``, which is told as ``call``, raises ``kind``; return the exception."""
-        self.did(call)
+        """Expect that ``function()``, told as ``call``, raises ``kind``, and does not wait; return the exception."""
         try:
-            result = function()
+            result = self.returns(call, function)
         except kind as error:
             return error
         except Exception as error:
             text = f"{type(error).__name__}: {error}"
             raise Broken(Finding(f"{call} raised the wrong error", self.steps, text, kind.__name__)) from error
         return self.fail(f"{call} did not raise {kind.__name__}", got=result, wanted=kind)
+
+    def returns(self, call: str, function: Callable[[], R]) -> R:
+        """Expect that ``function()``, told as ``call``, ends while the watchdog's patience lasts; return what it
+        returned. Where it waits instead, that is what the check has found, and no hang."""
+        self.did(call)
+        self.awaited = call
+        try:
+            return function()
+        finally:
+            self.awaited = ""
 
     def warn(self, text: str) -> None:
         """Tell of something that is not broken, but not good either: a pass becomes a warning."""

@@ -203,6 +203,43 @@ def test_what_never_returns_is_ended_and_told_with_the_stacks() -> None:
     assert time.monotonic() - begin < 60
 
 
+def test_a_call_that_has_to_return_and_waits_is_what_the_check_found_and_no_hang() -> None:
+    class Waits(Lamp):
+        def __init__(self) -> None:
+            super().__init__()
+            self.closed = threading.Event()
+
+        def dim(self, level: int) -> int:
+            self.closed.wait()
+            return level
+
+        def close(self) -> None:
+            self.closed.set()
+
+    finding = entry(Waits, "LMP-04", patience_seconds=0.1).finding
+    assert finding is not None and not finding.hung
+    assert finding.summary.startswith("dim(30) did not return within 0.")
+    assert (finding.got, finding.wanted) == ("it still waits", "it returns")
+    assert finding.did[-1] == "dim(30)" and "in dim" in finding.trace
+
+
+def test_what_a_check_waited_for_before_is_not_what_it_hangs_in() -> None:
+    class StuckLater(Lamp):
+        def switch(self) -> int:
+            while True:
+                pass
+
+    class Careful(LampContract, name="careful-lamp", requirements=()):
+        @requirement("LMP-02")
+        def turns_on(self, trial: Trial) -> None:
+            lamp = self.lamp(trial)
+            trial.raises(NotImplementedError, "dim", lambda: lamp.dim(0))
+            lamp.switch()
+
+    finding = check(Careful, StuckLater, only=("LMP-02",), patience_seconds=0.1)["LMP-02"].finding
+    assert finding is not None and finding.hung and finding.summary.startswith("no sign of life")
+
+
 def test_a_loop_in_python_is_ended_too() -> None:
     class Loops(Lamp):
         def switch(self) -> int:

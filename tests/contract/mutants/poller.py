@@ -27,11 +27,11 @@ def make_of(kind: type[Plain]) -> Callable[[], object]:
     return make
 
 
-def mutant(kills: str, why: str, *, hangs: bool = False) -> Callable[[type[Plain]], type[Plain]]:
+def mutant(kills: str, why: str) -> Callable[[type[Plain]], type[Plain]]:
     """Decorate a broken poller."""
 
     def add(kind: type[Plain]) -> type[Plain]:
-        GALLERY.mutant(kills, why, hangs=hangs)(make_of(kind))
+        GALLERY.mutant(kills, why)(make_of(kind))
         return kind
 
     return add
@@ -211,7 +211,7 @@ class RoundsDown(Plain):
         return super().poll(rounded_ns, max_events)
 
 
-@mutant("POL-14", "takes a negative time-out for none", hangs=True)
+@mutant("POL-14", "takes a negative time-out for none")
 class NegativeIsNone(Plain):
     def poll(self, timeout_ns: Nanoseconds | None, max_events: int) -> Sequence[tuple[Handle, Readiness]]:
         endless = timeout_ns is not None and timeout_ns < 0
@@ -222,7 +222,7 @@ class NegativeIsNone(Plain):
         self.wake()
 
 
-@mutant("POL-15", "loses a wake that comes before the poll", hangs=True)
+@mutant("POL-15", "loses a wake that comes before the poll")
 class LosesWake(Plain):
     polling = False
 
@@ -259,7 +259,7 @@ class ReportsWake(Plain):
         return events[:max_events]
 
 
-@mutant("POL-16", "does not hear a wake while it waits", hangs=True)
+@mutant("POL-16", "does not hear a wake while it waits")
 class DeafWhileWaiting(Plain):
     def wait(self, seconds: float | None) -> None:
         self.numbers.changed.release()
@@ -271,7 +271,7 @@ class DeafWhileWaiting(Plain):
             self.numbers.changed.acquire()
 
 
-@mutant("POL-17", "looks before it waits, and not meanwhile", hangs=True)
+@mutant("POL-17", "looks before it waits, and not meanwhile")
 class BlindWhileWaiting(Plain):
     def wait(self, seconds: float | None) -> None:
         self.numbers.changed.release()

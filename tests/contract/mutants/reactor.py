@@ -17,11 +17,11 @@ from .reactor_plain import Function, Plain, make_of
 GALLERY = Gallery(ReactorContract)
 
 
-def mutant(kills: str, why: str, *, hangs: bool = False) -> Callable[[type[Plain]], type[Plain]]:
+def mutant(kills: str, why: str) -> Callable[[type[Plain]], type[Plain]]:
     """Decorate a broken reactor."""
 
     def add(kind: type[Plain]) -> type[Plain]:
-        GALLERY.mutant(kills, why, hangs=hangs)(make_of(kind))
+        GALLERY.mutant(kills, why)(make_of(kind))
         return kind
 
     return add
@@ -173,7 +173,7 @@ class StopsAtEnd(Plain):
         self.ends.clear()
 
 
-@mutant("RCT-12", "sleeps through its timers", hangs=True)
+@mutant("RCT-12", "sleeps through its timers")
 class SleepsThrough(Plain):
     def wait_ns(self, timeout_ns: Nanoseconds | None) -> Nanoseconds | None:
         return 0 if self.inbox or self.ends or self.stopping else timeout_ns
@@ -188,7 +188,7 @@ class RunsEarly(Plain):
         return super().run_timers()
 
 
-@mutant("RCT-13", "waits until something happens, whatever the time-out", hangs=True)
+@mutant("RCT-13", "waits until something happens, whatever the time-out")
 class IgnoresTimeout(Plain):
     def wait_ns(self, timeout_ns: Nanoseconds | None) -> Nanoseconds | None:
         busy = self.inbox or not self.callbacks
@@ -222,7 +222,7 @@ class EndsAgain(Plain):
         super().run_ends()
 
 
-@mutant("RCT-15", "waits although an end of turn was asked for", hangs=True)
+@mutant("RCT-15", "waits although an end of turn was asked for")
 class WaitsFirst(Plain):
     def wait_ns(self, timeout_ns: Nanoseconds | None) -> Nanoseconds | None:
         ends, self.ends = self.ends, type(self.ends)()

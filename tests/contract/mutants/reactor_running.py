@@ -17,11 +17,11 @@ from .reactor_plain import Function, Plain, make_of
 GALLERY = Gallery(ReactorContract)
 
 
-def mutant(kills: str, why: str, *, hangs: bool = False) -> Callable[[type[Plain]], type[Plain]]:
+def mutant(kills: str, why: str) -> Callable[[type[Plain]], type[Plain]]:
     """Decorate a broken reactor."""
 
     def add(kind: type[Plain]) -> type[Plain]:
-        GALLERY.mutant(kills, why, hangs=hangs)(make_of(kind))
+        GALLERY.mutant(kills, why)(make_of(kind))
         return kind
 
     return add
@@ -41,7 +41,7 @@ class RunsOnce(Plain):
         self.stopping = True
 
 
-@mutant("RCT-22", "forgets a stop that comes before run", hangs=True)
+@mutant("RCT-22", "forgets a stop that comes before run")
 class ForgetsStop(Plain):
     def begin(self) -> None:
         super().begin()
@@ -124,7 +124,7 @@ class CountsGone(Plain):
         return replace(super().stats(), handle_count=self.ever)
 
 
-@mutant("RCT-27", "does not wake for a post", hangs=True)
+@mutant("RCT-27", "does not wake for a post")
 class PostsInSilence(Plain):
     def post(self, function: Function) -> bool:
         wake, self.poller.wake = self.poller.wake, lambda: None  # type: ignore[method-assign]  # for a moment
@@ -138,7 +138,7 @@ class PostsInSilence(Plain):
         self.poller.close()
 
 
-@mutant("RCT-28", "does not wake for a stop", hangs=True)
+@mutant("RCT-28", "does not wake for a stop")
 class StopsInSilence(Plain):
     def stop(self) -> None:
         self.stopping = True

@@ -92,7 +92,7 @@ class AnswersNone(Correct):
         return None if item is EMPTY else item
 
 
-@GALLERY.mutant("RNG-02", "waits for an item when it is empty", hangs=True)
+@GALLERY.mutant("RNG-02", "waits for an item when it is empty")
 class WaitsWhenEmpty(Correct):
     def __init__(self, capacity: int) -> None:
         super().__init__(capacity)

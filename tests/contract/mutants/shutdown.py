@@ -81,7 +81,7 @@ class Polls(Plain):
         self.ended = True
 
 
-@GALLERY.mutant("SHD-01", "waits for the whole time-out", hangs=True)
+@GALLERY.mutant("SHD-01", "waits for the whole time-out")
 class WaitsAnyway(Plain):
     def wait(self, timeout_ns: int | None) -> None:
         self.changed.wait_for(lambda: self.ended, None if timeout_ns is None else timeout_ns / 1e9)
@@ -111,7 +111,7 @@ class SaysDone(Plain):
         return super().shutdown(timeout_ns) or not own
 
 
-@GALLERY.mutant("SHD-03", "waits for ever, whatever the time-out", hangs=True)
+@GALLERY.mutant("SHD-03", "waits for ever, whatever the time-out")
 class WaitsForEver(Plain):
     def wait(self, timeout_ns: int | None) -> None:
         super().wait(None)

@@ -21,11 +21,11 @@ from .transport_plain import Part, Plain, pair_of
 GALLERY = Gallery(TransportContract)
 
 
-def mutant(kills: str, why: str, *, hangs: bool = False) -> Callable[[type[Plain]], type[Plain]]:
+def mutant(kills: str, why: str) -> Callable[[type[Plain]], type[Plain]]:
     """Decorate one end of a broken pair."""
 
     def add(kind: type[Plain]) -> type[Plain]:
-        GALLERY.mutant(kills, why, hangs=hangs)(pair_of(kind))
+        GALLERY.mutant(kills, why)(pair_of(kind))
         return kind
 
     return add
@@ -81,7 +81,7 @@ class ClearsFirst(Plain):
         return super().recv_into(buffer)
 
 
-@mutant("TRN-03", "waits for bytes to arrive", hangs=True)
+@mutant("TRN-03", "waits for bytes to arrive")
 class WaitsForBytes(Plain):
     def __init__(self, name: str) -> None:
         super().__init__(name)

@@ -17,11 +17,11 @@ from .transport_plain import Part, Plain, pair_of
 GALLERY = Gallery(TransportContract)
 
 
-def mutant(kills: str, why: str, *, hangs: bool = False) -> Callable[[type[Plain]], type[Plain]]:
+def mutant(kills: str, why: str) -> Callable[[type[Plain]], type[Plain]]:
     """Decorate one end of a broken pair."""
 
     def add(kind: type[Plain]) -> type[Plain]:
-        GALLERY.mutant(kills, why, hangs=hangs)(pair_of(kind))
+        GALLERY.mutant(kills, why)(pair_of(kind))
         return kind
 
     return add
@@ -41,7 +41,7 @@ class DropsRest(Plain):
         return super().send(batch)
 
 
-@mutant("TRN-21", "waits until the peer has read", hangs=True)
+@mutant("TRN-21", "waits until the peer has read")
 class WaitsForPeer(Plain):
     def __init__(self, name: str) -> None:
         super().__init__(name)
@@ -227,7 +227,7 @@ class BreaksOnShutdown(Plain):
         raise RuntimeError("not here")
 
 
-@mutant("TRN-32", "hangs on the second read of the end", hangs=True)
+@mutant("TRN-32", "hangs on the second read of the end")
 class HangsOnSecondEnd(Plain):
     def __init__(self, name: str) -> None:
         super().__init__(name)

@@ -359,8 +359,7 @@ class Desk:
 
     def poll(self, timeout_ns: int | None = 0) -> list[tuple[Handle, Readiness]]:
         """Poll."""
-        self.trial.did(f"poll({timeout_ns}, 100)")
-        return list(self.poller.poll(timeout_ns, 100))
+        return list(self.trial.returns(f"poll({timeout_ns}, 100)", partial(self.poller.poll, timeout_ns, 100)))
 
     def expect(self, wanted: Mapping[Handle, Readiness], timeout_ns: int | None = 0) -> None:
         """Poll, and expect exactly this, in any order."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Final, TypeAlias
 
 from ...api.poller import READABLE, Interest, Readiness
@@ -68,8 +69,7 @@ class Desk:
 
     def turn(self, timeout_ns: int = 0) -> int:
         """Make one turn; return the work done."""
-        self.trial.did(f"run_once({timeout_ns})")
-        return self.reactor.run_once(timeout_ns)
+        return self.trial.returns(f"run_once({timeout_ns})", partial(self.reactor.run_once, timeout_ns))
 
     def turn_until(self, condition: Callable[[], object], complaint: str) -> None:
         """Make turns until something holds."""

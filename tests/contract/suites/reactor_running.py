@@ -53,13 +53,12 @@ class RunningContract(ReactorBase, name="reactor-running", requirements=()):
     def stop_can_come_first(self, trial: Trial) -> None:
         desk = self.desk(trial)
         for count in (1, 2):
-            trial.did(f"stop(), {count} times; run()")
+            trial.did(f"stop(), {count} times")
             for _ in range(count):
                 desk.reactor.stop()
-            desk.reactor.run()
-        trial.did("run() until a posted function stops it")
+            trial.returns("run()", desk.reactor.run)
         desk.reactor.post(desk.noting("ran", desk.reactor.stop))
-        desk.reactor.run()
+        trial.returns("run() until a posted function stops it", desk.reactor.run)
         trial.equal(desk.log, ["ran"], "what ran: an old stop is used up")
 
     @requirement("RCT-23")
@@ -162,8 +161,7 @@ class RunningContract(ReactorBase, name="reactor-running", requirements=()):
                 desk.reactor.post(desk.reactor.stop)
 
             _meanwhile(trial, post)
-            trial.did("run(), and another thread posts")
-            desk.reactor.run()
+            trial.returns("run(), while another thread posts", desk.reactor.run)
             trial.equal(threads, [threading.get_ident()], "the threads on which the function ran")
 
     @requirement("RCT-28")
@@ -171,8 +169,7 @@ class RunningContract(ReactorBase, name="reactor-running", requirements=()):
         desk = self.desk(trial)
         for _ in range(5):
             _meanwhile(trial, desk.reactor.stop)
-            trial.did("run(), and another thread stops it")
-            desk.reactor.run()
+            trial.returns("run(), while another thread stops it", desk.reactor.run)
 
     @requirement("RCT-29")
     def threads_keep_off(self, trial: Trial) -> None:

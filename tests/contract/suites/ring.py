@@ -112,8 +112,7 @@ class RingContract(Contract, name="ring", requirements=RING):
         ring = self.ring(trial, 4)
         trial.equal(len(ring), 0, "the length of a new ring")
         for _ in range(3):
-            trial.did("try_dequeue()")
-            trial.same(ring.try_dequeue(), EMPTY, "what an empty ring answers")
+            trial.same(trial.returns("try_dequeue()", ring.try_dequeue), EMPTY, "what an empty ring answers")
 
     @requirement("RNG-03")
     def order_is_kept(self, trial: Trial) -> None:

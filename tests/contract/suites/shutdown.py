@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Final, Protocol
 
 from ...api.shutdown import GracefulShutdown
@@ -74,8 +75,8 @@ class GracefulShutdownContract(Contract, name="graceful-shutdown", requirements=
     @requirement("SHD-01")
     def idle_ends_at_once(self, trial: Trial) -> None:
         business, subject = self.business(trial)
-        trial.did(f"shutdown({LONG_NS})")
-        trial.same(subject.shutdown(LONG_NS), True, "the answer")
+        answer = trial.returns(f"shutdown({LONG_NS})", partial(subject.shutdown, LONG_NS))
+        trial.same(answer, True, "the answer")
 
     @requirement("SHD-02")
     def work_is_finished(self, trial: Trial) -> None:
@@ -93,8 +94,8 @@ class GracefulShutdownContract(Contract, name="graceful-shutdown", requirements=
     def late_work_is_dropped(self, trial: Trial) -> None:
         business, subject = self.business(trial)
         finish = business.begin()
-        trial.did(f"shutdown({SHORT_NS}), while work is under way")
-        trial.same(subject.shutdown(SHORT_NS), False, "the answer")
+        call = f"shutdown({SHORT_NS}), while work is under way"
+        trial.same(trial.returns(call, partial(subject.shutdown, SHORT_NS)), False, "the answer")
         finish()
 
     @requirement("SHD-04")

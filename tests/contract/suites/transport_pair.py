@@ -259,14 +259,17 @@ class Pair:
         everything, the report notes it."""
         most_bytes = self.affordable(FILL_BYTES)
         step_bytes = min(65536, most_bytes // 4)
-        self.trial.did(f"send([{step_bytes} bytes]) again and again, until something is pending")
         base = content(step_bytes - 8, self.trial.rng)
         sent = bytearray()
-        while not sender.pending_bytes and len(sent) < most_bytes:
-            piece = len(sent).to_bytes(8, "big") + base  # each is unlike all others, and cheap
-            sent += piece
-            sender.send([piece])
-            self.moved()
+
+        def send() -> None:
+            while not sender.pending_bytes and len(sent) < most_bytes:
+                piece = len(sent).to_bytes(8, "big") + base  # each is unlike all others, and cheap
+                sent.extend(piece)
+                sender.send([piece])
+                self.moved()
+
+        self.trial.returns(f"send([{step_bytes} bytes]) again and again, until something is pending", send)
         if not sender.pending_bytes:
             self.trial.note(f"{most_bytes} bytes were taken at once: nothing was ever pending")
         return bytes(sent)
