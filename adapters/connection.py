@@ -105,9 +105,7 @@ class WebSocketConnection(Inbound):
                     queued_bytes = self._queued_bytes + size_bytes + 2
                     if queued_bytes <= self._settings.send_limit_bytes:
                         self._queued_bytes = queued_bytes
-                        out = self._out
-                        out.append(SHORT_HEADERS[data.kind][size_bytes])
-                        out.append(memory)
+                        self._out.append(SHORT_HEADERS[data.kind][size_bytes] + memory)
                         return queued_bytes
                 elif memory is (read := hub.read).lent:
                     # It lies at the start of the read memory, and there is room for its header before it.
@@ -115,7 +113,6 @@ class WebSocketConnection(Inbound):
                     if queued_bytes <= self._settings.send_limit_bytes:
                         self._queued_bytes = queued_bytes
                         hub.in_place_bytes += 2
-                        hub.single_count += 1
                         self._out.append(read.reply(FIN | data.kind, size_bytes))
                         return queued_bytes
                 elif type(memory) is memoryview and size_bytes in _MEDIUM:
@@ -124,6 +121,7 @@ class WebSocketConnection(Inbound):
                     if queued_bytes <= self._settings.send_limit_bytes:
                         self._queued_bytes = queued_bytes
                         hub.in_place_bytes += 2
+                        hub.split_count += 1
                         self._out += (MEDIUM_HEADER(FIN | data.kind, 126, size_bytes), memory)
                         return queued_bytes
             self._leave_express()
@@ -205,7 +203,7 @@ class WebSocketConnection(Inbound):
             self._bare = self._bare_socket()
         self._message_ns = self._heard_ns
         session.advance(_ACTIVE)
-        session.on_done(self)
+        session.on_done(self._session_ended)
         self._hub.traffic.connections_opened.count += 1
         self._begin_keep_alive()
         try:

@@ -24,6 +24,7 @@ from ..transport import outgoing
 from ..transport.tls_engine import TlsEngine
 from . import broadcast
 from .connection import WebSocketConnection
+from .express import ExpressLane
 from .wire import Wire
 
 Copies: TypeAlias = "Counter[str]"
@@ -72,6 +73,20 @@ def _receive_one(original: _Function, copies: Copies) -> _Function:
         return message
 
     return receive_one
+
+
+def _send(original: _Function, copies: Copies) -> _Function:
+    def send(self: WebSocketConnection, data: Any) -> Any:
+        if self._hub.express is self and isinstance(data, WireMessage) and type(data.memory) is bytes:
+            copies["joined with its header"] += data.size_bytes
+        return original(self, data)
+
+    return send
+
+
+def _lane(original: _Function, copies: Copies) -> _Function:
+    """Nobody takes the lane: its twins make the same copies, and are watched."""
+    return lambda self, events, callbacks: events
 
 
 def _take_short_frames(original: _Function, copies: Copies) -> _Function:
@@ -180,6 +195,7 @@ def _argument(step: str, size_of: Callable[[Any], int], index: int = 1) -> _Watc
 
 
 _WATCHES: tuple[tuple[Any, str, _Watch], ...] = (
+    (ExpressLane, "__call__", _lane),
     (ShortRoad, "receive_one", _receive_one),
     (ShortRoad, "_take_short_frames", _take_short_frames),
     (ShortRoad, "take_run", _take_run),
@@ -187,6 +203,7 @@ _WATCHES: tuple[tuple[Any, str, _Watch], ...] = (
     (Assembler, "_decoded", _result("decoded", len)),
     (Assembler, "_room", _room),
     (WireMessage, "_move_to_pool", _argument("retained", len)),
+    (WebSocketConnection, "send", _send),
     (WebSocketConnection, "_sendable", _sendable),
     (Sender, "_frame", _frame),
     (Wire, "flush", _flush),

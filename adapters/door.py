@@ -26,6 +26,7 @@ from ..protocol.handshake_config import HandshakeConfig
 from ..protocol.negotiation import switching_plain
 from ..protocol.server_handshake import ServerHandshake, failure_response
 from .connection import WebSocketConnection
+from .express import open_lane
 from .hub import Hub
 from .roles import Established, Host, Opening
 from .routing import Router
@@ -148,6 +149,7 @@ class Door:
         self._host = host
         self._hooks = hooks
         self._refusal_count = 0
+        open_lane(hub)
 
     @property
     def handshake_config(self) -> HandshakeConfig:

@@ -123,13 +123,13 @@ class Hub:
     """One reactor, and what its connections share. Thread rules: the reactor's thread, except ``report``."""
 
     __slots__ = (
-        "_dirty",
         "_drains",
         "_read_buffers",
         "_reads",
         "_reads_used",
         "connections",
         "current",
+        "dirty",
         "express",
         "in_place_bytes",
         "mask_key",
@@ -141,7 +141,7 @@ class Hub:
         "read",
         "runner",
         "settings",
-        "single_count",
+        "split_count",
         "traffic",
         "wheel",
     )
@@ -171,17 +171,16 @@ class Hub:
         self.connections: dict[WebSocketConnection, None] = {}
         self.current: Wire | None = None
         # Instead of ``current`` during an *express turn*. Invariant: while it is set, that connection is open,
-        # nothing of it is pending, and its batch holds headers and payloads of replies, in turn, and nothing
-        # else.
+        # nothing of it is pending, and its batch holds replies, each in one piece or in two, and nothing else.
         self.express: Wire | None = None
         # How many bytes more than two each have the headers in the batch of an express turn. Not 0: it refers to
         # ``read``.
         self.in_place_bytes = 0
-        # How many messages of that batch are one part, header and payload.
-        self.single_count = 0
+        # How many messages of that batch are two parts, header and payload; the others are one.
+        self.split_count = 0
         self.owner_id: int | None = None
         self.runner = Runner(reactor.scheduler, reactor.post, executor)
-        self._dirty: list[Wire] = []
+        self.dirty: list[Wire] = []
         self._drains: dict[Wire, list[Callable[[], object]]] = {}
         self._read_buffers: list[Buffer] = [pool.acquire(read_buffer_bytes)]
         self._reads = [ReadMemory(self._read_buffers[0].data())]
@@ -203,19 +202,19 @@ class Hub:
 
     def send_at_turn_end(self, wire: Wire) -> None:
         """Have ``wire.flush()`` called at the end of the turn. The caller asks once per turn."""
-        if not self._dirty:
+        if not self.dirty:
             self.reactor.at_turn_end(self._end_turn)
-        self._dirty.append(wire)
+        self.dirty.append(wire)
 
     def send_all_at_turn_end(self, wires: Sequence[Wire]) -> None:
         """As ``send_at_turn_end``, for many."""
-        if wires and not self._dirty:
+        if wires and not self.dirty:
             self.reactor.at_turn_end(self._end_turn)
-        self._dirty += wires
+        self.dirty += wires
 
     def send_soon(self, wire: Wire) -> None:
         """As ``send_at_turn_end``, or earlier: when ``MOST_WAITING`` wait already."""
-        dirty = self._dirty
+        dirty = self.dirty
         if dirty and len(dirty) < MOST_WAITING:
             dirty.append(wire)
         else:
@@ -224,7 +223,7 @@ class Hub:
 
     def _flush_dirty(self) -> None:
         # A flush may close a connection, whose close handler may send to others: those wait for the next list.
-        dirty, self._dirty = self._dirty, []
+        dirty, self.dirty = self.dirty, []
         for wire in dirty:
             wire.flush()
 

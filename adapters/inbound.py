@@ -1,13 +1,13 @@
 """Inbound: the way of bytes in, from readiness to the handler.
 
 There are two roads, as in the protocol's receiving half. The *clear road* (``_read``) works in every state, with
-every transport, and for every kind of event. The *express road* (``_on_ready``) is for what most events of a busy
+every transport, and for every kind of event. The *express road* (``__call__``) is for what most events of a busy
 server are: frames up to 64 KiB on an open connection over a plain socket, answered by messages that are sent back or
 not at all. It is the same way with calls spelled out, and with what is the same for all replies of a turn done once
 for all of them. Whatever is not that common case leaves it for the clear road, where it is noticed and with nothing
-lost.
+lost. (A server goes further still with what is common to many connections: ``express.py``.)
 
-    ready -> bare recv -> one frame, or a run -> handler -> send: header and payload, nothing else -> counted
+    ready -> bare recv -> one frame, or a run -> handler -> send: one piece, or two, and nothing else -> counted
           replies leave with those of other connections: fewer peers are woken
           short ones have bytes of their own; longer ones lie in the read memory, and the next read fills another
 """
@@ -57,28 +57,34 @@ class Inbound(Conversing):
     codec: WebSocketCodec
     """The protocol; there from ``open`` on. It may be one that is shared: see ``_part_from_common``."""
 
-    def _on_ready(self, readiness: Readiness) -> None:
-        """Called by the reactor: the express road. ``Wire._on_ready`` with ``_read`` is the clear one."""
+    def __call__(self, readiness: Readiness) -> None:
+        """For the reactor: the express road. ``Wire.__call__`` with ``_read`` is the clear one."""
         bare = self._bare
-        if bare is None or readiness != READABLE or (receiver := self.codec.receiver).left_bytes >= DIRECT_BYTES:
+        if bare is None or readiness != READABLE or self.codec.receiver.left_bytes >= DIRECT_BYTES:
             self._clear_road(readiness)
             return
-        read = (hub := self._hub).read
+        read = self._hub.read
         try:
             count_bytes = bare.recv_into(read.memory)
         except OSError as error:
             self._bare_failed(error)
             return
+        self.take_read(read, count_bytes)
+
+    def take_read(self, read: ReadMemory, count_bytes: int, *, many: bool = False) -> None:
+        """Handle what was just read from the bare socket: ``count_bytes`` in ``hub.read``. ``many``: it is known not to
+        be one whole frame, short or medium."""
         if not count_bytes:
-            super()._on_ready(readiness)  # the end of the stream, which can be read again
+            super().__call__(READABLE)  # the end of the stream, which can be read again
             return
+        hub = self._hub
         self._heard_ns = hub.reactor.turn_ns
         if self._out or self._pending_bytes:
             hub.current = self
         else:
             hub.express = self
         try:
-            message = receiver.receive_one(read, count_bytes)
+            message = None if many else self.codec.receiver.receive_one(read, count_bytes)
             if message is None:
                 self._take_many(read.memory, count_bytes)
                 if count_bytes == len(read.memory):
@@ -96,24 +102,31 @@ class Inbound(Conversing):
                     message.memory = None  # ``expire`` for a message that nobody retains, and that has no buffer
                 else:
                     message.expire()
-            if hub.express is self:
-                if self._out:
-                    self._send_replies(hub)
-            else:
-                self._lent = False  # What is queued may lie in the read memory, or be lent: it leaves first.
-                self.flush()
+            self.end_read()
         except PASSING:
-            self._interrupted()
+            self.interrupted()
             raise
         finally:
             hub.current = hub.express = None
-            hub.in_place_bytes = hub.single_count = 0
+            hub.in_place_bytes = hub.split_count = 0
+
+    def end_read(self) -> None:
+        """What was read is handled: see to it that what was sent meanwhile leaves."""
+        hub = self._hub
+        if hub.express is not self:
+            self._lent = False  # What is queued may lie in the read memory, or be lent: it leaves first.
+            self.flush()
+            hub.current = None
+        elif self._out:
+            self._send_replies(hub)
+        else:
+            hub.express = None
 
     def _clear_road(self, readiness: Readiness) -> None:
         if self._ending and readiness & READABLE and self._interest == READABLE:
             self._discard_ready()  # nothing is to be flushed
         else:
-            super()._on_ready(readiness)
+            super().__call__(readiness)
 
     def _read_more(self) -> None:
         """A read on the express road has filled the memory, so there is more: go on, on the clear road.
@@ -141,12 +154,12 @@ class Inbound(Conversing):
                 return self._read_opening(self._opening)
             return self._read_frames()
         except PASSING:
-            self._interrupted()
+            self.interrupted()
             raise
         finally:
             hub.current = None
 
-    def _interrupted(self) -> None:
+    def interrupted(self) -> None:
         """What ends the reactor's run was raised in a handler. The run may go on later, and then what was sent until
         now would lie in memory that others have read into: it leaves now."""
         if self._hub.express is self:

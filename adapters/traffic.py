@@ -44,6 +44,13 @@ class Traffic:
         self.messages_received = counter("hioload_messages_received_total", "Messages given to handlers.")
         self.messages_sent = counter("hioload_messages_sent_total", "Messages accepted by send.")
 
+    def add(self, received_count: int, received_bytes: int, sent_count: int, sent_bytes: int) -> None:
+        """Count messages and the bytes of their payloads, those of a whole turn."""
+        self.messages_received.count += received_count
+        self.bytes_received.count += received_bytes
+        self.messages_sent.count += sent_count
+        self.bytes_sent.count += sent_bytes
+
     def handshake_failed(self, reason: str) -> None:
         """Count a handshake that failed; ``reason`` is the status it was answered with, or an error's code."""
         self.handshakes_failed.count += 1

@@ -15,7 +15,7 @@ the poll, which happens when a signal handler posts while its thread sleeps in t
 close it; the next ``accept`` gets the same number. Readiness of the old handle must not reach the new
 callback. So a number that was unregistered during dispatch and registered again takes part only after the
 dispatch: its callback waits in ``_late``. Nothing is checked per event; an event costs one dictionary lookup
-and one call.
+and one call (and not even that in a ``lane``, which gets all events of a turn at once).
 
 *Spinning* is polling without sleep. It shortens the reaction by a wake-up's few microseconds and burns a
 core, so it is off unless asked for, and then lasts only ``spin_ns`` after the last work.
@@ -25,13 +25,13 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from threading import get_ident
-from typing import Final
+from typing import Final, TypeAlias
 
 from ..api.clock import Clock
 from ..api.errors import Closed, InvalidArgument, InvalidState, WrongThread
-from ..api.poller import Interest, Poller
+from ..api.poller import Interest, Poller, Readiness
 from ..api.reactor import ReactorStats, ReadyCallback
 from ..api.ring import EMPTY, Ring
 from ..api.types import Handle, Nanoseconds
@@ -48,6 +48,10 @@ turn of small messages lasts some milliseconds."""
 DEFAULT_INBOX_CAPACITY: Final = 4096
 _MAX_GENERATIONS: Final = 100
 """How often end-of-turn functions may register further ones before events are looked at again."""
+
+
+Event: TypeAlias = tuple[Handle, Readiness]
+Lane: TypeAlias = Callable[[Sequence[Event], Mapping[Handle, ReadyCallback]], Sequence[Event]]
 
 
 class PollReactor:
@@ -90,6 +94,7 @@ class PollReactor:
         "_timer_count",
         "_timer_lag_ns",
         "_turn_end",
+        "lane",
         "turn_ns",
     )
 
@@ -116,7 +121,7 @@ class PollReactor:
         self._now_ns = self._clock.now_ns
         self._inbox = Inbox(DEFAULT_INBOX_CAPACITY) if inbox is None else inbox
         self._poller = default_poller() if poller is None else poller
-        self._scheduler = TimerScheduler(self._clock, self._fault, self._check_thread)
+        self._scheduler = TimerScheduler(self._clock, self.fault, self._check_thread)
         self._budget = budget
         self._spin_ns = spin_ns
         self._on_error = on_error
@@ -135,6 +140,10 @@ class PollReactor:
         # Off the hot path: only refused posts take it. Re-entrant, for signal handlers.
         self._refusals_lock = threading.RLock()
         self._last_work_ns = -spin_ns
+        self.lane: Lane | None = None
+        """Is shown all events of a turn first, and the callbacks: it handles those that it is made for, many in one
+        loop, and returns the others, for which the callbacks are called. What escapes it ends the run: it reports
+        errors to ``fault`` itself."""
         self.turn_ns: Nanoseconds = self._now_ns()
         """The clock's time when the turn under way, or the last one, began to handle events. Read only."""
 
@@ -294,13 +303,15 @@ class PollReactor:
             self._dispatching = True
             get = self._callbacks.get
             try:
+                if self.lane is not None:
+                    events = self.lane(events, self._callbacks)
                 for handle, readiness in events:
                     callback = get(handle)
                     if callback is not None:
                         try:
                             callback(readiness)
                         except Exception as error:
-                            self._fault(error, callback)
+                            self.fault(error, callback)
             finally:
                 self._end_dispatch()
         if len(self._inbox):
@@ -376,11 +387,12 @@ class PollReactor:
         try:
             function()
         except Exception as error:
-            self._fault(error, function)
+            self.fault(error, function)
 
-    def _fault(self, error: BaseException, origin: object) -> None:
+    def fault(self, error: BaseException, origin: object) -> None:
+        """Count what escaped a function that was called here, and tell the error hook. The reactor's thread."""
         self._error_count += 1
         report(self._on_error, error, origin)
 
 
-__all__ = ["DEFAULT_BUDGET", "DEFAULT_INBOX_CAPACITY", "PollReactor"]
+__all__ = ["DEFAULT_BUDGET", "DEFAULT_INBOX_CAPACITY", "Event", "Lane", "PollReactor"]

@@ -41,7 +41,7 @@ LEAST_RUN: Final = 3
 """From so many equal frames on they are cheaper together than one by one."""
 
 # The kind of a message that one frame is, by the frame's first byte; 0 for every other first byte.
-_WHOLE_KIND: Final = tuple({FIN | TEXT: TEXT, FIN | BINARY: BINARY}.get(first, 0) for first in range(256))
+WHOLE_KIND: Final = tuple({FIN | TEXT: TEXT, FIN | BINARY: BINARY}.get(first, 0) for first in range(256))
 
 
 _EMPTY_PONG: Final = FIN | PONG
@@ -97,20 +97,20 @@ class ShortRoad:
             payload = self._medium_payload(read, count_bytes) if data[1] == (0xFE if masks else 0x7E) else None
             if payload is None:
                 return None
-            kind, length = _WHOLE_KIND[data[0]], len(payload)
+            kind, length = WHOLE_KIND[data[0]], len(payload)
         else:
             if length < 0 or not self._between:
                 return None
             if masks:
                 first, second, key, short = MASKED_FRAME[length](data)
-                kind = _WHOLE_KIND[first]
+                kind = WHOLE_KIND[first]
                 if not kind or second != length | 0x80:
                     return None
                 short = ((_number(short, "little") ^ key * REPEAT[length]) & LOW_BITS[length]).to_bytes(
                     length, "little"
                 )
             else:
-                kind = _WHOLE_KIND[data[0]]
+                kind = WHOLE_KIND[data[0]]
                 if not kind or data[1] != length:
                     return None
                 short = data[2:count_bytes].tobytes()
@@ -132,7 +132,7 @@ class ShortRoad:
         masks = self._expects_mask
         start = MASKED_START if masks else _MEDIUM_START
         first, _, length, key = MEDIUM_FRAME(read.memory)
-        kind = _WHOLE_KIND[first]
+        kind = WHOLE_KIND[first]
         if (
             start + length != count_bytes
             or not kind
@@ -173,7 +173,7 @@ class ShortRoad:
         overhead = 6 if self._expects_mask else 2
         if end - position < LEAST_RUN * (overhead + 1) or not self._between:
             return None
-        kind = _WHOLE_KIND[data[position]]
+        kind = WHOLE_KIND[data[position]]
         length = data[position + 1] - (0x80 if self._expects_mask else 0)
         if not kind or not 0 < length <= self._short_limit_bytes:
             return None
@@ -209,7 +209,7 @@ class ShortRoad:
         masks, limit = self._expects_mask, self._short_limit_bytes
         overhead, mask_bit = (6, 0x80) if masks else (2, 0)
         while position + overhead <= end:
-            kind = _WHOLE_KIND[data[position]]
+            kind = WHOLE_KIND[data[position]]
             length = data[position + 1] - mask_bit
             stop = position + overhead + length
             if not kind or not 0 <= length <= limit or stop > end:

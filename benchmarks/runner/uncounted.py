@@ -21,13 +21,14 @@ from typing import Final
 
 from ..api.errors import InternalError
 
-_COUNTING: Final = ("adapters.connection", "adapters.inbound", "adapters.wire", "internal.reactor")
+_COUNTING: Final = ("adapters.connection", "adapters.express", "adapters.inbound", "adapters.wire", "internal.reactor")
 """The modules on the way of a message that count."""
 
 _TALLIES: Final = frozenset(
-    "_loop_counts _loop_total_ns _lag_counts _lag_total_ns _poll_count _event_count _posted_count _timer_count".split()
+    "_loop_counts _loop_total_ns _lag_counts _lag_total_ns _poll_count _event_count _posted_count _timer_count"
+    " received_count received_bytes sent_count sent_bytes".split()
 )
-"""What the reactor adds to."""
+"""What the reactor adds to, and the express lane."""
 
 
 class Uncounting(ast.NodeTransformer):
@@ -41,7 +42,7 @@ class Uncounting(ast.NodeTransformer):
         target = node.target
         if isinstance(target, ast.Subscript):
             target = target.value  # type: ignore[assignment]  # any expression: only its name is looked at
-        name = target.attr if isinstance(target, ast.Attribute) else ""
+        name = target.attr if isinstance(target, ast.Attribute) else target.id if isinstance(target, ast.Name) else ""
         if name not in _TALLIES and not (name == "count" and "traffic." in ast.unparse(target)):
             return node
         self.removed_count += 1

@@ -34,6 +34,7 @@ from tests.adapters.bare import BareTransport
 
 MASK = b"\x01\x02\x03\x04"
 SECOND = 1_000_000_000
+ROADS = ("clear", "express", "lane")
 
 
 class Peer:
@@ -123,9 +124,11 @@ class RecordingHost(Host):
 class Bench:
     """Everything on one table."""
 
-    def __init__(self, express: bool = False, **settings: object) -> None:
-        """``express``: transports lend their socket, so that messages take the express road of ``inbound.py``."""
-        self._transport_type = BareTransport if express else ScriptedTransport
+    def __init__(self, road: str = "clear", **settings: object) -> None:
+        """``road``: one of ``ROADS``. On all but the first transports lend their socket, so that messages take the
+        express road of ``inbound.py``, on the last all that are ready together that of ``express.py``."""
+        assert road in ROADS
+        self._transport_type = ScriptedTransport if road == "clear" else BareTransport
         self.clock = VirtualClock(start_ns=SECOND)
         self.poller = ScriptedPoller(self.clock)
         self.errors: list[BaseException] = []
@@ -158,6 +161,8 @@ class Bench:
             HandshakeConfig(subprotocols=self.config.subprotocols),
             self.config.max_connections,
         )
+        if road != "lane":
+            self.reactor.lane = None
         self.transports: list[ScriptedTransport] = []
         self.received: list[tuple[int, bytes]] = []
         self.handler: Handler = self.echo

@@ -6,23 +6,23 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.adapters.bench import Bench
+from tests.adapters.bench import ROADS, Bench
 from tests.adapters.stage import Stage
 from tests.adapters.terminal import app, terminal
 
 __all__ = ["app", "bench", "make_bench", "make_stage", "stage", "terminal"]
 
 
-@pytest.fixture(params=["clear", "express"])
+@pytest.fixture(params=ROADS)
 def make_bench(request: pytest.FixtureRequest) -> Iterator[Callable[..., Bench]]:
     """Return a function that makes workbenches with settings; they are closed and checked afterwards.
 
-    Each test runs twice: on the clear road of ``inbound.py``, and with transports that allow the express road.
+    Each test runs on every road that messages can take.
     """
     made: list[Bench] = []
 
-    def make(*, express: bool = request.param == "express", **settings: object) -> Bench:
-        made.append(Bench(express, **settings))
+    def make(*, road: str = request.param, **settings: object) -> Bench:
+        made.append(Bench(road, **settings))
         return made[-1]
 
     yield make

@@ -55,7 +55,7 @@ def test_a_busy_connection_reads_in_portions(bench: Bench) -> None:
 
 
 def test_bytes_that_no_poller_sees_are_read_all_the_same(make_bench: MakeBench) -> None:
-    bench = make_bench(express=False)  # a socket hides nothing
+    bench = make_bench(road="clear")  # a socket hides nothing
     _, peer = bench.open()
     messages = [b"%06d" % number * 1000 for number in range(200)]  # 1.2 MB: more than one portion
     wire = b"".join(peer.encode(BINARY, message) for message in messages)
@@ -79,7 +79,7 @@ def test_a_peer_that_does_not_read_is_not_read_from(make_bench: MakeBench) -> No
 
 
 def test_a_paused_connection_goes_on_with_bytes_that_no_poller_sees(make_bench: MakeBench) -> None:
-    bench = make_bench(express=False, high_water_bytes=10_000, low_water_bytes=1000, read_buffer_bytes=4096)
+    bench = make_bench(road="clear", high_water_bytes=10_000, low_water_bytes=1000, read_buffer_bytes=4096)
     connection, peer = bench.open()
     peer.transport.limit_room(0)
     for _ in range(4):

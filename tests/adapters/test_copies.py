@@ -62,12 +62,12 @@ def compressed(payload: bytes) -> bytes:
 
 PATHS: dict[str, tuple[Callable[[bytes], bytes], int, int, dict[str, int]]] = {
     # What is sent, of how many bytes and how often; and the copies per byte, by step.
-    "one short message, 100 B": (whole, 100, 1, {"cut out": 1, "unmasked": 1, "joined": 1}),
+    "one short message, 100 B": (whole, 100, 1, {"cut out": 1, "unmasked": 1, "joined with its header": 1}),
     "16 short messages in a read": (
         lambda payload: whole(payload, 16),
         100,
         16,
-        {"cut out": 1, "unmasked": 1, "split": 1, "joined": 1},
+        {"cut out": 1, "unmasked": 1, "split": 1, "joined with its header": 1, "joined": 1},
     ),
     "1 000 B": (whole, 1000, 1, {}),
     "16 KiB, whole in a read": (whole, 16384, 1, {}),

@@ -227,7 +227,7 @@ def test_a_peer_that_hangs_up_in_the_handshake_is_forgotten(bench: Bench) -> Non
 def test_an_opening_that_would_block_waits(bench: Bench) -> None:
     peer = bench.admit()
     [connection] = bench.hub.connections
-    connection._on_ready(1)  # a poller may be early: nothing is there yet
+    connection(1)  # a poller may be early: nothing is there yet
     peer.transport.feed(peer.request())
     bench.turn()
     assert peer.response().status == 101

@@ -81,7 +81,7 @@ def test_for_short_messages_there_is_one_buffer_to_read_into(bench: Bench) -> No
 
 
 def test_buffers_to_wait_in_are_no_larger_than_need_be(make_bench: MakeBench) -> None:
-    bench = make_bench(express=True, read_buffer_bytes=1 << 20)
+    bench = make_bench(road="lane", read_buffer_bytes=1 << 20)
     _, peer = bench.open()
     peer.send(TEXT, b"x" * 300)
     bench.turn()
@@ -90,7 +90,7 @@ def test_buffers_to_wait_in_are_no_larger_than_need_be(make_bench: MakeBench) ->
 
 
 def test_where_the_pool_has_no_memory_for_them_replies_leave_at_once(make_bench: MakeBench) -> None:
-    bench = make_bench(express=True)
+    bench = make_bench(road="lane")
     pairs = [bench.open() for _ in range(3)]
     sent: list[int] = []
 
@@ -110,7 +110,7 @@ def test_where_the_pool_has_no_memory_for_them_replies_leave_at_once(make_bench:
 
 
 def test_what_is_sent_while_replies_of_others_leave_is_counted_too(make_bench: MakeBench) -> None:
-    bench = make_bench(express=True)
+    bench = make_bench(road="lane")
     pairs = [bench.open() for _ in range(MOST_WAITING + 1)]
     kept: list[Message] = []
 

@@ -339,7 +339,7 @@ def test_every_status_is_seen_in_its_order(bench: Bench) -> None:
 def test_a_reset_that_shows_only_when_reading_is_a_lost_connection(bench: Bench) -> None:
     connection, peer = bench.open()
     peer.transport.reset()
-    connection._on_ready(READABLE)  # a poller that has not heard of the failure yet
+    connection(READABLE)  # a poller that has not heard of the failure yet
     assert end_of(bench) == (1006, "", ConnectionLost)
 
 

@@ -60,9 +60,6 @@ def object_bytes(app: Server) -> tuple[dict[str, float], dict[str, float]]:
     owned: Counter[str] = Counter()
     for item in own_objects(connections, shared):
         owned[type(item).__name__] += size_bytes(item)
-    owned["method in the reactor's table"] = sum(
-        size_bytes(each) for each in callbacks.values() if getattr(each, "__self__", None) in hub.connections
-    )
     count = len(connections)
     shares = {name: sum(size_bytes(item) for item in items) / count for name, items in tables.items()}
     return {name: total / count for name, total in owned.most_common()}, shares

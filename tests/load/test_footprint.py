@@ -25,7 +25,7 @@ KINDS = {
     "TcpTransport",
     "socket",
     "LiveSession",
-    "method in the reactor's table",
+    "method",  # what the session calls
     "list",  # the batch to be sent
     "str",  # the session's id
     "bytes",  # the key of the request
