@@ -61,7 +61,10 @@ class Inbound(Conversing):
         """For the reactor: the express road. ``Wire.__call__`` with ``_read`` is the clear one."""
         bare = self._bare
         if bare is None or readiness != READABLE or self.codec.receiver.left_bytes >= DIRECT_BYTES:
-            self._clear_road(readiness)
+            if self._ending and readiness & READABLE and self._interest == READABLE:
+                self._discard_ready()  # nothing is to be flushed
+            else:
+                super().__call__(readiness)
             return
         read = self._hub.read
         try:
@@ -121,12 +124,6 @@ class Inbound(Conversing):
             self._send_replies(hub)
         else:
             hub.express = None
-
-    def _clear_road(self, readiness: Readiness) -> None:
-        if self._ending and readiness & READABLE and self._interest == READABLE:
-            self._discard_ready()  # nothing is to be flushed
-        else:
-            super().__call__(readiness)
 
     def _read_more(self) -> None:
         """A read on the express road has filled the memory, so there is more: go on, on the clear road.

@@ -45,6 +45,7 @@ _HANDSHAKE_PREFIX: Final = "sec-websocket-"
 _SWITCHING: Final = (
     b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "
 )
+_EMPTY_SHA1: Final = hashlib.sha1(usedforsecurity=False)  # copied in two thirds of the time that a new one takes
 
 
 def is_handshake_key(text: str) -> bool:
@@ -68,8 +69,9 @@ def switching_plain(key: bytes) -> bytes:
 
     A response rendered in full is the clear twin of this and takes ten times as long.
     """
-    digest = hashlib.sha1(key + _GUID, usedforsecurity=False).digest()
-    return _SWITCHING + binascii.b2a_base64(digest, newline=False) + b"\r\n\r\n"
+    sha1 = _EMPTY_SHA1.copy()
+    sha1.update(key + _GUID)
+    return _SWITCHING + binascii.b2a_base64(sha1.digest(), newline=False) + b"\r\n\r\n"
 
 
 def lists_token(values: Iterable[str], token: str) -> bool:
