@@ -85,6 +85,13 @@ def test_an_input_that_takes_long_then_it_is_a_failure(monkeypatch: pytest.Monke
     assert "the input took" in done.failure
 
 
+def test_an_input_that_took_long_but_does_not_again_then_it_is_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker, "MAX_INPUT_S", 0.0)
+    monkeypatch.setattr(worker, "_cost_s", lambda target, data: 0.0)
+    (done,) = work(Job(["uri"], "smoke", inputs=50))
+    assert (done.failure, done.inputs) == ("", 50)
+
+
 def test_the_same_seed_then_the_same_inputs() -> None:
     def inputs(seed: int) -> list[bytes]:
         mutator, made = Mutator(load_seeds("uri"), random.Random(seed)), []
