@@ -4,8 +4,8 @@ Run with ``pytest benchmarks/test_adapters.py``; pytest-benchmark records the ma
 asserts that what it measured was done right. There is one connection, and no load generator: a round is the peer's
 send, one turn of the server, and the peer's receive, so two system calls of each round are not ours.
 
-Measured with CPython 3.11.2 (Debian, PGO) on one of two shared cores, nothing else running; medians of the last of three
-runs, which agree within 10 %; microseconds a round:
+Measured with CPython 3.11.2 (Debian, PGO) on one of two shared cores, nothing else running; medians, microseconds a
+round:
 
     messages   1 of 32 B   1 of 125 B   1 of 1000 B   1 of 16 KiB   16 of 32 B   16 of 1000 B
     express    14          14           16            22            32           80
