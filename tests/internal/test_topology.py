@@ -220,8 +220,9 @@ def test_a_file_where_a_folder_should_be_and_the_reverse_are_no_error(tmp_path: 
     consistent(machine(tmp_path))
 
 
+# Four characters make a hundred nodes at most; of ten thousand every one would know its distance to every other.
 LISTS = st.one_of(
-    st.sampled_from(["", "0", "0-3", "1,3", "2-5", "0-1,4", "x", "7-2"]), st.text("0123456789-,", max_size=6)
+    st.sampled_from(["", "0", "0-3", "1,3", "2-5", "0-1,4", "x", "7-2"]), st.text("0123456789-,", max_size=4)
 )
 
 
