@@ -89,16 +89,20 @@ class ExpressLane:
                 continue
             length = count_bytes - _OVERHEAD_BYTES
             payload: bytes | memoryview | None = None
-            if 0 <= length <= receiver._short_limit_bytes:
-                first, second, key, masked = MASKED_FRAME[length](read.memory)
-                kind = WHOLE_KIND[first]
-                if kind and second == length | _MASK_BIT:
-                    number = (_number(masked, "little") ^ key * REPEAT[length]) & LOW_BITS[length]
-                    short = number.to_bytes(length, "little")
-                    if kind != TEXT or short.isascii() or is_utf8(short):
-                        payload = short
-            elif read.memory[1] == _MEDIUM and (payload := receiver._medium_payload(read, count_bytes)) is not None:
-                kind, length = WHOLE_KIND[read.memory[0]], len(payload)
+            try:
+                if 0 <= length <= receiver._short_limit_bytes:
+                    first, second, key, masked = MASKED_FRAME[length](read.memory)
+                    kind = WHOLE_KIND[first]
+                    if kind and second == length | _MASK_BIT:
+                        number = (_number(masked, "little") ^ key * REPEAT[length]) & LOW_BITS[length]
+                        short = number.to_bytes(length, "little")
+                        if kind != TEXT or short.isascii() or is_utf8(short):
+                            payload = short
+                elif read.memory[1] == _MEDIUM and (payload := receiver._medium_payload(read, count_bytes)) is not None:
+                    kind, length = WHOLE_KIND[read.memory[0]], len(payload)
+            except Exception as error:
+                connection.misread(error)
+                continue
             if payload is None:
                 connection.take_read(read, count_bytes, many=True)
             else:

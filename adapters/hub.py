@@ -218,14 +218,22 @@ class Hub:
         if dirty and len(dirty) < MOST_WAITING:
             dirty.append(wire)
         else:
-            self._flush_dirty()
-            self.send_at_turn_end(wire)
+            try:
+                self._flush_dirty()
+            finally:
+                self.send_at_turn_end(wire)
 
     def _flush_dirty(self) -> None:
         # A flush may close a connection, whose close handler may send to others: those wait for the next list.
         dirty, self.dirty = self.dirty, []
-        for wire in dirty:
-            wire.flush()
+        rest = iter(dirty)
+        try:
+            for wire in rest:
+                wire.flush()
+        except BaseException:
+            # What ends the reactor's run, from a close handler or a signal's: the others wait for it to go on.
+            self.send_all_at_turn_end([*rest])
+            raise
 
     def _end_turn(self) -> None:
         self._flush_dirty()

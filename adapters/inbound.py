@@ -109,6 +109,10 @@ class Inbound(Conversing):
         except PASSING:
             self.interrupted()
             raise
+        except Exception as error:
+            self.interrupted()
+            self.misread(error)
+            self.flush()
         finally:
             hub.current = hub.express = None
             hub.in_place_bytes = hub.split_count = 0
@@ -150,19 +154,32 @@ class Inbound(Conversing):
             if self._opening is not None:
                 return self._read_opening(self._opening)
             return self._read_frames()
-        except PASSING:
+        except ConnectionLost:
+            raise
+        except BaseException:
             self.interrupted()
             raise
         finally:
             hub.current = None
 
     def interrupted(self) -> None:
-        """What ends the reactor's run was raised in a handler. The run may go on later, and then what was sent until
-        now would lie in memory that others have read into: it leaves now."""
+        """What ends the reactor's run, or must not happen, was raised. Until things go on, others may have read into
+        the memory in which lies what was sent until now: it leaves now."""
         if self._hub.express is self:
             self._leave_express()
         self._lent = False
         self.flush()
+
+    def misread(self, error: Exception) -> None:
+        """It is reported, and an open connection closes with 1011, so that the peer neither takes what follows for a
+        fault of its own nor waits for what will not come; any other is let go."""
+        if self._status is not _ACTIVE:
+            self._broken(error)
+            return
+        codec = self.codec
+        if isinstance(codec, CommonCodec) and not codec.receiver.resting:
+            self.codec = codec.split()  # with what it was in the middle of
+        self.application_failed(error, self)
 
     def _read_opening(self, opening: Opening) -> bool:
         memory = self._hub.read.memory

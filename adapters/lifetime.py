@@ -18,7 +18,7 @@ from __future__ import annotations
 from abc import abstractmethod
 
 from ..api.codec import Role
-from ..api.errors import ConnectionLost, HioloadError, InvalidState, TimedOut
+from ..api.errors import ConnectionLost, HioloadError, InternalError, InvalidState, TimedOut
 from ..api.http import Request
 from ..api.poller import READABLE
 from ..api.session import Session, SessionStatus
@@ -196,6 +196,11 @@ class Lifetime(Wire):
     def _lost(self, error: ConnectionLost) -> None:
         # A reset after both ends are done destroyed nothing that anybody waits for.
         self.finish(self._error if self._ending else error)
+
+    def _broken(self, error: Exception) -> None:
+        """It is reported, and the connection let go: how much of a frame has left, nobody knows."""
+        self._hub.report(error, self)
+        self.finish(InternalError("what must not happen did, and was reported", kind=type(error).__name__))
 
     @property
     def deadline_ns(self) -> Nanoseconds:

@@ -89,7 +89,8 @@ class Wire(Timed):
         return self._transport.features()
 
     def flush(self, flags: int = NO_SIGNAL) -> None:
-        """Give the batch to the transport in one call. Harmless when there is none. ``flags`` are for a bare socket."""
+        """Give the batch to the transport in one call. Harmless when there is none. ``flags`` are for a bare socket.
+        What must not happen in a transport ends this connection only."""
         self._dirty = False
         out = self._out
         if not out:
@@ -115,6 +116,9 @@ class Wire(Timed):
             self._drop_batch()
             self._bare_failed(error)
             return
+        except Exception as error:
+            self._broken(error)
+            return
         if taken_bytes == size_bytes:
             out.clear()
             self._queued_bytes = 0
@@ -125,14 +129,17 @@ class Wire(Timed):
     def _flush_clear(self) -> None:
         """``flush`` in its clear form: for every transport and every batch."""
         try:
-            self._pending_bytes = self._transport.send(self._out)
+            try:
+                self._pending_bytes = self._transport.send(self._out)
+            finally:
+                self._drop_batch()
+            if self._pending_bytes or self._interest != READABLE:
+                self._settle()
         except ConnectionLost as error:
             self._pending_bytes = 0
             self._lost(error)
-        finally:
-            self._drop_batch()
-        if self._pending_bytes or self._interest != READABLE:
-            self._settle()
+        except Exception as error:
+            self._broken(error)
 
     def _bare_failed(self, error: OSError) -> None:
         """The bare socket raised: it has nothing now, or the connection is lost."""
@@ -272,6 +279,8 @@ class Wire(Timed):
                 self._hub.reactor.at_turn_end(self._read_on)
         except ConnectionLost as error:
             self._lost(error)
+        except Exception as error:
+            self.misread(error)
 
     def _read_on(self) -> None:
         """Read what no poller will announce, if the connection still wants it."""
@@ -314,6 +323,14 @@ class Wire(Timed):
     @abstractmethod
     def _lost(self, error: ConnectionLost) -> None:
         """The stream is broken."""
+
+    @abstractmethod
+    def _broken(self, error: Exception) -> None:
+        """Something was raised while sending that no contract allows."""
+
+    @abstractmethod
+    def misread(self, error: Exception) -> None:
+        """Something was raised that no contract allows, while what was read was handled: the rest of it is lost."""
 
 
 __all__ = ["Wire"]

@@ -190,6 +190,8 @@ def test_an_interrupt_while_replies_of_others_leave_loses_none_of_them(make_benc
     bench.host.on_end = lambda connection: None
     assert bench.traffic.messages_received.count == MOST_WAITING + 1
     assert bench.hub.express is None and bench.hub.current is None
+    bench.turn()
+    assert [peer.messages() for _, peer in pairs[1:]] == [[b"x"]] * MOST_WAITING
 
 
 def test_a_reactor_without_a_lane_is_left_alone(make_bench: MakeBench) -> None:
