@@ -110,9 +110,7 @@ class Inbound(Conversing):
             self.interrupted()
             raise
         except Exception as error:
-            self.interrupted()
             self.misread(error)
-            self.flush()
         finally:
             hub.current = hub.express = None
             hub.in_place_bytes = hub.split_count = 0
@@ -154,9 +152,7 @@ class Inbound(Conversing):
             if self._opening is not None:
                 return self._read_opening(self._opening)
             return self._read_frames()
-        except ConnectionLost:
-            raise
-        except BaseException:
+        except PASSING:
             self.interrupted()
             raise
         finally:
@@ -171,8 +167,9 @@ class Inbound(Conversing):
         self.flush()
 
     def misread(self, error: Exception) -> None:
-        """It is reported, and an open connection closes with 1011, so that the peer neither takes what follows for a
-        fault of its own nor waits for what will not come; any other is let go."""
+        """What was sent before leaves. The error is reported, and an open connection closes with 1011, so that the peer
+        neither takes what follows for a fault of its own nor waits for what will not come; any other is let go."""
+        self.interrupted()
         if self._status is not _ACTIVE:
             self._broken(error)
             return
@@ -180,6 +177,7 @@ class Inbound(Conversing):
         if isinstance(codec, CommonCodec) and not codec.receiver.resting:
             self.codec = codec.split()  # with what it was in the middle of
         self.application_failed(error, self)
+        self.flush()
 
     def _read_opening(self, opening: Opening) -> bool:
         memory = self._hub.read.memory
