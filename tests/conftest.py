@@ -54,6 +54,16 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     config.stash[STDERR].close()
 
 
+@pytest.fixture
+def frozen_heap() -> Iterator[None]:
+    """Keep the collector from going through what other tests have left, for tests with a limit of their own: that may
+    take longer than the test."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     """Watch set-up, call and tear-down of one test together."""

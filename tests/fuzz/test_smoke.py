@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import subprocess
 import sys
+import time
 from collections.abc import Hashable
 from pathlib import Path
 from typing import Final
@@ -22,6 +23,7 @@ RUN: Final = Path(__file__).with_name("run.py")
 INPUTS: Final = 1500
 
 
+@pytest.mark.usefixtures("frozen_heap")
 @pytest.mark.parametrize("name", TARGETS)
 def test_some_thousand_inputs_then_nothing_is_found(name: str) -> None:
     (done,) = work(Job([name], "smoke", inputs=INPUTS))
@@ -85,11 +87,22 @@ def test_an_input_that_takes_long_then_it_is_a_failure(monkeypatch: pytest.Monke
     assert "the input took" in done.failure
 
 
-def test_an_input_that_took_long_but_does_not_again_then_it_is_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker, "MAX_INPUT_S", 0.0)
-    monkeypatch.setattr(worker, "_cost_s", lambda target, data: 0.0)
+@pytest.mark.usefixtures("frozen_heap")
+def test_what_is_done_between_inputs_then_none_of_them_is_charged_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    used_s: list[float] = []
+
+    def resident_bytes() -> int:  # as one in a large process, where it collects garbage for seconds
+        start_s = time.thread_time()
+        while time.thread_time() - start_s <= 2 * worker.MAX_INPUT_S:
+            pass
+        used_s.append(time.thread_time() - start_s)
+        return 1
+
+    monkeypatch.setattr(worker, "MAX_INPUT_S", 0.2)
+    monkeypatch.setattr(worker, "resident_bytes", resident_bytes)
     (done,) = work(Job(["uri"], "smoke", inputs=50))
     assert (done.failure, done.inputs) == ("", 50)
+    assert len(used_s) == 2 and min(used_s) > worker.MAX_INPUT_S
 
 
 def test_the_same_seed_then_the_same_inputs() -> None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import gc
 import itertools
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from hypothesis import settings
@@ -224,15 +223,6 @@ def test_a_hundred_thousand_timers_leave_no_garbage_behind(bench: Bench) -> None
     bench.timers.next_deadline_ns()
     assert len(bench.timers._heap) == 5
     assert bench.advance(2000) == 5
-
-
-@pytest.fixture
-def frozen_heap() -> Iterator[None]:
-    """Keep the collector from going through what other tests have left, which may take longer than the test."""
-    gc.collect()
-    gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 @pytest.mark.usefixtures("frozen_heap")
