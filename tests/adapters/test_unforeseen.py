@@ -4,12 +4,13 @@ contract allows. It ends one connection, is told to its peer where that can be, 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import pytest
 
 from hioload_ws.adapters.connection import WebSocketConnection
-from hioload_ws.api import BINARY, CloseReceived, CodecEvent, InternalError, SessionStatus
-from hioload_ws.api.types import ReadableMemory, WritableMemory
+from hioload_ws.api import BINARY, CloseReceived, InternalError, SessionStatus
+from hioload_ws.api.types import ReadableMemory
 from hioload_ws.fake.transport import ScriptedTransport
 from hioload_ws.protocol.message import WireMessage
 from hioload_ws.protocol.receiver import Receiver
@@ -17,7 +18,6 @@ from hioload_ws.protocol.short_road import ShortRoad
 from tests.adapters.bench import Bench, Peer
 
 MakeBench = Callable[..., Bench]
-Pair = tuple[WebSocketConnection, Peer]
 
 
 def ending(peer: Peer) -> list[object]:
@@ -29,27 +29,31 @@ def ending(peer: Peer) -> list[object]:
     return found
 
 
-@pytest.fixture
-def receive_raises(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
-    """Return a function that lets the long road of the codecs raise, once, with a frame half taken."""
+def raises(*arguments: object) -> Any:
+    """Stand for a method of somebody's transport that has a mistake."""
+    raise LookupError("a mistake of somebody's transport")
 
-    def once() -> None:
-        def raises(self: Receiver, data: memoryview) -> Sequence[CodecEvent]:
-            monkeypatch.setattr(Receiver, "receive", true_receive)
-            self.receive(data[:1])
-            raise MemoryError("none left")
 
-        true_receive = Receiver.receive
-        monkeypatch.setattr(Receiver, "receive", raises)
+def once(patch: pytest.MonkeyPatch, owner: type, name: str, instead: Callable[..., object]) -> None:
+    """Have ``instead`` called at the next call of a method only."""
 
-    return once
+    def first(self: object, *arguments: object) -> object:
+        patch.setattr(owner, name, true_method)
+        return instead(self, *arguments)
+
+    true_method = getattr(owner, name)
+    patch.setattr(owner, name, first)
 
 
 def test_what_was_read_is_lost_then_the_peer_is_told_and_others_are_served(
-    bench: Bench, receive_raises: Callable[[], None]
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    def takes_half_a_frame(self: Receiver, data: memoryview) -> None:
+        self.receive(data[:1])
+        raise MemoryError("none left")
+
     pairs = [bench.open() for _ in range(3)]
-    receive_raises()
+    once(monkeypatch, Receiver, "receive", takes_half_a_frame)
     connection, peer = pairs[0]
     first = peer.encode(BINARY, b"a" * 20)
     peer.transport.feed(8 * first + b"\x02\x85\0\0\0\0abcde")  # a run, and a fragment
@@ -65,17 +69,13 @@ def test_what_was_read_is_lost_then_the_peer_is_told_and_others_are_served(
 
 
 def test_a_frame_that_came_alone_is_lost_then_the_peer_is_told(
-    make_bench: MakeBench, monkeypatch: pytest.MonkeyPatch
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bench = make_bench()
-    pairs = [bench.open() for _ in range(2)]
-
-    def raises(self: ShortRoad, *arguments: object) -> object:
-        monkeypatch.setattr(ShortRoad, "_medium_payload", true_payload)
+    def raises_memory_error(*arguments: object) -> None:
         raise MemoryError("none left")
 
-    true_payload = ShortRoad._medium_payload
-    monkeypatch.setattr(ShortRoad, "_medium_payload", raises)
+    pairs = [bench.open() for _ in range(2)]
+    once(monkeypatch, ShortRoad, "_medium_payload", raises_memory_error)
     for _, peer in pairs:
         peer.send(BINARY, b"m" * 3000)
         bench.turn()
@@ -86,9 +86,6 @@ def test_a_frame_that_came_alone_is_lost_then_the_peer_is_told(
 def test_during_the_opening_handshake_then_the_connection_is_let_go(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def raises(self: ScriptedTransport, buffer: WritableMemory) -> int:
-        raise LookupError("a mistake of somebody's transport")
-
     peer = bench.admit()
     with monkeypatch.context() as patch:
         patch.setattr(ScriptedTransport, "recv_into", raises)
@@ -104,9 +101,6 @@ def test_a_transport_that_raises_whenever_it_is_read_then_it_is_let_go(
 ) -> None:
     bench = make_bench(road="clear")
     connection, peer = bench.open()
-
-    def raises(self: ScriptedTransport, buffer: WritableMemory) -> int:
-        raise LookupError("a mistake of somebody's transport")
 
     monkeypatch.setattr(ScriptedTransport, "recv_into", raises)
     peer.send(BINARY, b"x")
@@ -127,7 +121,7 @@ def test_sending_raises_then_the_connection_is_let_go_and_the_others_get_theirs(
 
     def write(self: ScriptedTransport, views: Sequence[ReadableMemory]) -> int:
         if self is peer_of_broken.transport:
-            raise LookupError("a mistake of somebody's transport")
+            raises()
         return true_write(self, views)
 
     monkeypatch.setattr(ScriptedTransport, "_write", write)
@@ -143,7 +137,7 @@ def test_sending_raises_then_the_connection_is_let_go_and_the_others_get_theirs(
 
 
 def test_an_interrupt_at_the_end_of_the_turn_then_the_others_get_theirs_when_it_goes_on(bench: Bench) -> None:
-    pairs: list[Pair] = [bench.open() for _ in range(4)]
+    pairs = [bench.open() for _ in range(4)]
 
     def interrupt(connection: WebSocketConnection) -> None:
         raise KeyboardInterrupt
