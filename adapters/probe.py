@@ -75,8 +75,9 @@ def run(*, as_json: bool, topology: Topology | None = None, registry: TransportR
 
 def look(topology: Topology, registry: TransportRegistry) -> Seen:
     """Return platform, CPUs, nodes and transports as plain values."""
+    found = bulk_xor()
     return {
-        "platform": {**platform_probe(), "mask_accelerator": "none" if bulk_xor() is None else "libcrypto"},
+        "platform": {**platform_probe(), "mask_accelerator": found.library if found else "none"},
         "cpus": {
             "present": len(topology.cpus),
             "online": sum(info.online for info in topology.cpus.values()),

@@ -122,7 +122,7 @@ class ServerConfig:
                                unit="calls", low=1, high=1 << 24, fixed=_AT_START)
     spin_us: int = knob(0, "How long a reactor polls without sleep after work; 0: it never spins.",
                         unit="µs", low=0, high=1_000_000, fixed=_AT_START)
-    mask_accelerator: str = knob("auto", "Whether masks of long frames may be left to libcrypto where it is there.",
+    mask_accelerator: str = knob("auto", "Whether masks of long frames may be left to Nettle or libcrypto.",
                                  choices=("auto", "off"), fixed=_AT_START)
     leaks: str = knob("disabled", "How closely buffers are watched for leaks.",
                       choices=("disabled", "simple", "advanced", "paranoid"), fixed=_AT_POOL)

@@ -12,7 +12,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hioload_ws.internal.bulk_xor import BulkXor, Xor, XorStart, find_bulk_xor, load_bulk_xor, passes_self_test
+from hioload_ws.internal.bulk_xor import (
+    BulkXor,
+    Xor,
+    XorStart,
+    find_bulk_xor,
+    load_libcrypto,
+    load_nettle,
+    passes_self_test,
+)
+
+LOADERS = (load_nettle, load_libcrypto)
+PATTERN_BYTES = 64 * 1024
 
 
 def clear_xor(view: memoryview, key: bytes, phase: int) -> None:
@@ -26,12 +37,18 @@ def standing_with(xor: Xor) -> Callable[[memoryview], XorStart]:
     return lambda view: lambda length, key: xor(view[:length], key, 0)
 
 
-CLEAR = BulkXor(clear_xor, standing_with(clear_xor))
+CLEAR = BulkXor("clear", clear_xor, standing_with(clear_xor))
 
 
 def test_right_functions_pass_and_are_found() -> None:
     assert passes_self_test(CLEAR)
-    assert find_bulk_xor(lambda: CLEAR) is CLEAR
+    assert find_bulk_xor([lambda: CLEAR]) is CLEAR
+
+
+def test_the_first_that_is_there_and_right_is_found() -> None:
+    other = CLEAR._replace(library="other")
+    wrong = CLEAR._replace(anywhere=nothing)
+    assert find_bulk_xor([lambda: None, lambda: wrong, lambda: CLEAR, lambda: other]) is CLEAR
 
 
 def no_phase(view: memoryview, key: bytes, phase: int) -> None:
@@ -44,6 +61,10 @@ def one_too_many(view: memoryview, key: bytes, phase: int) -> None:
         view[63] ^= 1
 
 
+def short_only(view: memoryview, key: bytes, phase: int) -> None:
+    clear_xor(view[:PATTERN_BYTES], key, phase)
+
+
 def nothing(view: memoryview, key: bytes, phase: int) -> None:
     """Leave it as it is."""
 
@@ -51,35 +72,44 @@ def nothing(view: memoryview, key: bytes, phase: int) -> None:
 @pytest.mark.parametrize(
     "broken",
     [
-        BulkXor(no_phase, CLEAR.standing),
-        BulkXor(one_too_many, CLEAR.standing),
-        BulkXor(nothing, CLEAR.standing),
-        BulkXor(clear_xor, standing_with(one_too_many)),
-        BulkXor(clear_xor, standing_with(nothing)),
+        BulkXor("", no_phase, CLEAR.standing),
+        BulkXor("", one_too_many, CLEAR.standing),
+        BulkXor("", short_only, CLEAR.standing),
+        BulkXor("", nothing, CLEAR.standing),
+        BulkXor("", clear_xor, standing_with(one_too_many)),
+        BulkXor("", clear_xor, standing_with(short_only)),
+        BulkXor("", clear_xor, standing_with(nothing)),
     ],
 )
 def test_a_wrong_function_is_not_used(broken: BulkXor) -> None:
     assert not passes_self_test(broken)
-    assert find_bulk_xor(lambda: broken) is None
+    assert find_bulk_xor([lambda: broken]) is None
 
 
 def test_where_there_is_none_there_is_none() -> None:
-    assert find_bulk_xor(lambda: None) is None
+    assert find_bulk_xor([lambda: None]) is None
 
 
-def test_other_systems_and_interpreters_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("load", LOADERS)
+def test_other_systems_and_interpreters_are_left_alone(
+    load: Callable[[], BulkXor | None], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(sys, "platform", "win32")
-    assert load_bulk_xor() is None
+    assert load() is None
 
 
-def test_a_library_without_the_symbol_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("load", LOADERS)
+def test_a_library_without_the_symbol_is_left_alone(
+    load: Callable[[], BulkXor | None], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(ctypes, "CDLL", lambda name: types.SimpleNamespace())
-    assert load_bulk_xor() is None
+    assert load() is None
 
 
-def test_a_module_that_is_not_there_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_not_there_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load_nettle("libnettle.so.there-is-no-such-version") is None
     monkeypatch.setitem(sys.modules, "_hashlib", None)
-    assert load_bulk_xor() is None
+    assert load_libcrypto() is None
 
 
 def address(pointer: object) -> int:
@@ -92,11 +122,28 @@ def address(pointer: object) -> int:
 
 
 class FakeLibrary:
-    """A libcrypto that does what ours is used for, so that the call is tested where there is none."""
+    """Both libraries, doing what ours are used for, so that the calls are tested where there is none."""
 
     def __init__(self) -> None:
         self.abs = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int)(abs)
         self.CRYPTO_ofb128_encrypt = Transform()
+        self.nettle_memxor = Memxor()
+
+
+class Memxor:
+    """``nettle_memxor``, on real memory."""
+
+    restype: object = None
+    argtypes: object = None
+
+    def __call__(self, target: object, source: bytes, length: object) -> None:
+        size_bytes = length.value if isinstance(length, ctypes.c_size_t) else length
+        assert isinstance(size_bytes, int)
+        assert size_bytes <= len(source) <= PATTERN_BYTES
+        where = address(target)
+        data = ctypes.string_at(where, size_bytes)
+        result = bytes(byte ^ other for byte, other in zip(data, source, strict=False))
+        ctypes.memmove(where, result, size_bytes)
 
 
 class Transform:
@@ -117,15 +164,21 @@ class Transform:
             position.value = (position.value + 1) % 16
 
 
-def test_the_call_says_the_right_thing_to_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("load", LOADERS)
+def test_the_call_says_the_right_thing_to_the_library(
+    load: Callable[[], BulkXor | None], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(ctypes, "CDLL", lambda name: FakeLibrary())
     monkeypatch.setattr(ctypes, "PyDLL", lambda name: FakeLibrary())
-    assert find_bulk_xor() is not None
+    assert find_bulk_xor([load]) is not None
 
 
+@pytest.mark.parametrize("load", LOADERS)
 @given(data=st.binary(min_size=1, max_size=3000), key=st.binary(min_size=4, max_size=4), phase=st.integers(0, 9))
-def test_this_machine_s_accelerator_agrees_with_the_clear_form(data: bytes, key: bytes, phase: int) -> None:
-    bulk_xor = load_bulk_xor() or CLEAR
+def test_this_machine_s_accelerators_agree_with_the_clear_form(
+    load: Callable[[], BulkXor | None], data: bytes, key: bytes, phase: int
+) -> None:
+    bulk_xor = load() or CLEAR
     fast, clear = bytearray(data), bytearray(data)
     bulk_xor.anywhere(memoryview(fast), key, phase)
     clear_xor(memoryview(clear), key, phase)
@@ -137,10 +190,28 @@ def test_this_machine_s_accelerator_agrees_with_the_clear_form(data: bytes, key:
         assert fast == clear
 
 
-def test_memory_that_a_function_stands_for_stays_as_long_as_the_function() -> None:
-    bulk_xor = load_bulk_xor()
+@pytest.mark.parametrize("load", LOADERS)
+@pytest.mark.parametrize("more_bytes", [-1, 0, 1, PATTERN_BYTES, 2 * PATTERN_BYTES + 3])
+def test_what_takes_more_than_one_call_is_right_to_the_last_byte_and_no_further(
+    load: Callable[[], BulkXor | None], more_bytes: int
+) -> None:
+    bulk_xor = load() or CLEAR
+    length = PATTERN_BYTES + more_bytes
+    data, key = bytes(length + 2), b"abcd"
+    for phase in range(4):
+        fast = bytearray(data)
+        bulk_xor.anywhere(memoryview(fast)[1:-1], key, phase)
+        assert fast == b"\0" + (key * (length // 4 + 2))[phase : phase + length] + b"\0"
+    fast = bytearray(data)
+    bulk_xor.standing(memoryview(fast)[1:])(length, key)
+    assert fast == b"\0" + (key * (length // 4 + 2))[:length] + b"\0"
+
+
+@pytest.mark.parametrize("load", LOADERS)
+def test_memory_that_a_function_stands_for_stays_as_long_as_the_function(load: Callable[[], BulkXor | None]) -> None:
+    bulk_xor = load()
     if bulk_xor is None:
-        pytest.skip("no accelerator here")
+        pytest.skip("the library is not here")
     memory = bytearray(16)
     xor_start = bulk_xor.standing(memoryview(memory))
     with pytest.raises(BufferError):
