@@ -55,7 +55,7 @@ class ServerConfig:
     max_connections: int = knob(10_000, "Connections at once; further ones are refused with status 503.",
                                 unit="connections", low=1, high=10_000_000)
 
-    read_buffer_bytes: int = knob(64 * KIB, "Size of the pooled buffer that a read fills.", unit="bytes",
+    read_buffer_bytes: int = knob(128 * KIB, "Size of the pooled buffer that a read fills.", unit="bytes",
                                   low=512, high=16 * MIB, fixed=_AT_POOL)
     max_message_bytes: int = knob(32 * MIB, "Longest message accepted; beyond it close code 1009 is sent.",
                                   unit="bytes", low=1, high=4 * GIB)

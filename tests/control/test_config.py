@@ -19,7 +19,7 @@ KNOBS = {row.name: row for row in ServerConfig.describe()}
 
 def test_the_defaults_are_as_documented() -> None:
     assert (DEFAULT.host, DEFAULT.port, DEFAULT.unix_path, DEFAULT.backlog) == ("127.0.0.1", 9001, None, 1024)
-    assert (DEFAULT.read_buffer_bytes, DEFAULT.max_message_bytes) == (64 * KIB, 32 * MIB)
+    assert (DEFAULT.read_buffer_bytes, DEFAULT.max_message_bytes) == (128 * KIB, 32 * MIB)
     assert (DEFAULT.low_water_bytes, DEFAULT.high_water_bytes, DEFAULT.send_limit_bytes) == (
         256 * KIB,
         MIB,
