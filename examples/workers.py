@@ -14,7 +14,7 @@ from hioload_ws import Connection, Message, Server
 
 def make_app(host: str = "127.0.0.1", port: int = 9001, *, workers: int | None = None) -> Server:
     """Return the server, not started; ``workers``: by default one per CPU."""
-    app = Server(host, port, workers=workers or os.cpu_count() or 1)
+    app = Server(host, port, workers=workers or os.cpu_count() or 1, worker_kind="process")
 
     @app.on_message
     def answer(connection: Connection, message: Message) -> None:

@@ -177,7 +177,8 @@ def test_the_command_serves_with_workers_until_it_is_asked_to_end() -> None:
 
 
 @needs_fork
-def test_no_worker_outlives_its_supervisor() -> None:
+def test_no_worker_outlives_its_supervisor(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HIOLOAD_WORKER_KIND", "process")
     with command("echo", "--port", "0", "--workers", "2") as process:
         url = next_line(process).removeprefix("listening on ")
         with connect(url) as connection:

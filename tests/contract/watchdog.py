@@ -22,7 +22,8 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -129,12 +130,30 @@ def _give_up(thread: threading.Thread, rescue: Callable[[], object]) -> None:
     """Close what the thread may wait for, and raise ``Abandoned`` in it until it ends or the time is over."""
     rescue()
     end = time.monotonic() + RESCUE_SECONDS
-    while thread.is_alive() and time.monotonic() < end:
-        if thread.ident is not None:
-            ctypes.pythonapi.PyThreadState_SetAsyncExc(
-                ctypes.c_ulong(thread.ident), ctypes.py_object(Abandoned)
-            )
-        thread.join(TICK_SECONDS)
+    with _unheard():
+        while thread.is_alive() and time.monotonic() < end:
+            if thread.ident is not None:
+                ctypes.pythonapi.PyThreadState_SetAsyncExc(
+                    ctypes.c_ulong(thread.ident), ctypes.py_object(Abandoned)
+                )
+            thread.join(TICK_SECONDS)
+
+
+@contextmanager
+def _unheard() -> Iterator[None]:
+    """Nobody has to read that ``Abandoned`` hit a destructor or a callback of a weak reference, where Python can only
+    report it: the next one is on its way. (On free-threaded builds that is where the first one goes, as a rule.)"""
+    before = sys.unraisablehook
+
+    def hook(unraisable: sys.UnraisableHookArgs) -> None:
+        if not issubclass(unraisable.exc_type, Abandoned):
+            before(unraisable)
+
+    sys.unraisablehook = hook
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before
 
 
 __all__ = ["Abandoned", "Watched", "crowd", "stacks", "watch"]

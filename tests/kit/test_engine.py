@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Callable
 
+import pytest
 from hioload_ws.contract import Contract, Outcome, Trial, check, must, requirement
 
 MINI = (
@@ -87,3 +89,34 @@ def test_a_failure_is_told_even_where_closing_hangs() -> None:
     entry = check(MiniContract, make, patience_seconds=0.1)["MIN-01"]
     assert entry.finding is not None and "ZeroDivisionError" in entry.finding.summary
     assert not entry.finding.hung
+
+
+def test_what_gives_up_a_check_is_not_reported_where_it_hits_a_destructor(monkeypatch: pytest.MonkeyPatch) -> None:
+    heard: list[type[BaseException]] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda unraisable: heard.append(unraisable.exc_type))
+    hits: list[type[BaseException]] = []
+
+    class Dropped:
+        def __del__(self) -> None:
+            try:
+                wait_for_ever()
+            except BaseException as error:
+                hits.append(type(error))
+                if len(hits) == 1:
+                    raise ValueError from error
+                raise
+
+    def drop() -> None:
+        while len(hits) < 2:
+            Dropped()
+
+    def make() -> Subject:
+        subject = Subject(lambda: None)
+        setattr(subject, "use", drop)
+        return subject
+
+    entry = check(MiniContract, make, patience_seconds=0.1)["MIN-01"]
+    assert entry.finding is not None and entry.finding.hung
+    assert [hit.__name__ for hit in hits] == ["Abandoned"] * 2
+    assert heard == [ValueError]
+    assert sys.unraisablehook.__name__ == "<lambda>"

@@ -22,6 +22,9 @@ class Serving:
         self._url = f"{self.subject.url}/"
         self._thread = threading.Thread(target=self.subject.run, kwargs={"handle_signals": False})
         self._thread.start()
+        serving = threading.Event()
+        assert self.subject.post(serving.set)
+        assert serving.wait(5)  # who is shut down before it runs has nothing to run any more
 
     def begin(self) -> Callable[[], object]:
         connection = connect(self._url, timeout_s=5)

@@ -61,7 +61,7 @@ class LosesCounts(Plain):
         return job
 
 
-@GALLERY.mutant("EXE-22", "has one place for the task that comes next, and no lock around it")
+@GALLERY.mutant("EXE-22", "has one place for the task that comes next, and no lock around it", races=True)
 class OnePlace(Plain):
     next_function: Callable[[], object]
 
@@ -86,7 +86,7 @@ class LooksThenCancels(Plain):
             return True
 
 
-@GALLERY.mutant("EXE-24", "moves its tasks to another queue when it is resized, without a lock")
+@GALLERY.mutant("EXE-24", "moves its tasks to another queue when it is resized, without a lock", races=True)
 class MovesTasks(Plain):
     def resize(self, worker_count: int) -> None:
         super().resize(worker_count)
@@ -134,8 +134,10 @@ class WakesOne(Plain):
             self.waiters = 0
 
         def result(self, timeout_ns: int | None = None) -> object:
-            self.waiters += 1
-            if self.waiters > 1 and not self.done:
+            with self.executor.lock:
+                self.waiters += 1
+                is_first = self.waiters == 1
+            if not (is_first or self.done):
                 timeout_ns = 0
             return super().result(timeout_ns)
 

@@ -154,11 +154,13 @@ class ThreadsContract(CrewContract, name="executor-threads", requirements=()):
     @requirement("EXE-27")
     def everybody_gets_the_result(self, trial: Trial) -> None:
         crew = self.crew(trial)
+        asking: list[bool] = []
         got: list[object] = []
         gates = crew.hold()
         task = crew.submit(lambda: "the result")
 
         def ask() -> None:
+            asking.append(True)
             try:
                 got.append(task.result(_patience_ns(trial)))
             except Exception as error:
@@ -168,6 +170,8 @@ class ThreadsContract(CrewContract, name="executor-threads", requirements=()):
         trial.did("ask for the result on three threads")
         for waiter in waiters:
             waiter.start()
+        crew.wait(lambda: len(asking) == 3, "no threads to wait on")
+        time.sleep(MEETING_SECONDS)  # which is when they wait
         crew.release(gates)
         crew.wait(lambda: len(got) == 3, "not everybody who waits for a result gets it", lambda: got)
         trial.equal(got, ["the result"] * 3, "the results")
