@@ -115,7 +115,7 @@ def live_functions() -> dict[str, list[tuple[Place, types.FunctionType]]]:
     """Return the functions of the room's modules that exist, by module: also those that decorators hold."""
     found: dict[str, list[tuple[Place, types.FunctionType]]] = defaultdict(list)
     for each in gc.get_objects():
-        if isinstance(each, types.FunctionType):
+        if type(each) is types.FunctionType:  # ``isinstance`` would ask a proxy of something that has gone
             code = each.__code__
             file = Path(code.co_filename)
             if file.parent.name == ROOM and file.resolve().parent == REPOSITORY / ROOM:
