@@ -39,6 +39,7 @@ from .clock import SystemClock
 from .faults import ErrorHook, log_error, report
 from .inbox import Inbox
 from .pollers import default_poller
+from .signal_wakeup import SignalWakeup
 from .timers import TimerScheduler
 
 DEFAULT_BUDGET: Final = 256
@@ -48,7 +49,6 @@ turn of small messages lasts some milliseconds."""
 DEFAULT_INBOX_CAPACITY: Final = 4096
 _MAX_GENERATIONS: Final = 100
 """How often end-of-turn functions may register further ones before events are looked at again."""
-
 
 Event: TypeAlias = tuple[Handle, Readiness]
 Lane: TypeAlias = Callable[[Sequence[Event], Mapping[Handle, ReadyCallback]], Sequence[Event]]
@@ -89,6 +89,7 @@ class PollReactor:
         "_refused_count",
         "_running",
         "_scheduler",
+        "_signals",
         "_spin_ns",
         "_stop_asked",
         "_timer_count",
@@ -133,13 +134,13 @@ class PollReactor:
         self._owner: int | None = None
         self._running = self._dispatching = self._may_sleep = self._stop_asked = self._closed = False
         self._poll_count = self._event_count = self._posted_count = self._timer_count = 0
-        self._error_count = self._refused_count = self._timer_lag_ns = self._loop_ns = 0
+        self._error_count = self._refused_count = 0
+        self._timer_lag_ns = self._lag_total_ns = self._loop_ns = self._loop_total_ns = 0
         # By the bit length of ns - 1: a list and an addition is all that a histogram may cost per turn.
         self._loop_counts, self._lag_counts = [0] * 65, [0] * 65
-        self._loop_total_ns = self._lag_total_ns = 0
         # Off the hot path: only refused posts take it. Re-entrant, for signal handlers.
         self._refusals_lock = threading.RLock()
-        self._last_work_ns = -spin_ns
+        self._last_work_ns, self._signals = -spin_ns, SignalWakeup()
         self.lane: Lane | None = None
         """Is shown all events of a turn first, and the callbacks: it handles those that it is made for, many in one
         loop, and returns the others, for which the callbacks are called. What escapes it ends the run: it reports
@@ -204,15 +205,16 @@ class PollReactor:
         self._turn_end.append(function)
 
     def run(self) -> None:
-        """Turn until ``stop``; the calling thread owns the reactor meanwhile.
+        """Turn until ``stop``; the calling thread owns the reactor meanwhile. On the main thread signals end its sleep.
 
         Raises ``InvalidState`` when it is running already and ``Closed`` after close. ``KeyboardInterrupt``
         and ``SystemExit`` from a callback end the run and pass through; it may be run again.
         """
         self._begin()
         try:
-            while not self._stop_asked:
-                self._turn(None)
+            with self._signals.watched_by(self):
+                while not self._stop_asked:
+                    self._turn(None)
             self._stop_asked = False
         finally:
             self._running = False
@@ -269,9 +271,9 @@ class PollReactor:
             pass
 
     def close_after_fork(self) -> None:
-        """In a child of fork(2), also of one from within ``run``: close the copy that the child has. The parent's goes
-        on."""
+        """In a child of fork(2), also of one from within ``run``: close the child's copy. The parent's goes on."""
         self._running = False
+        self._signals.close()
         self.close()
 
     def _check_thread(self) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import select
 import selectors
-import signal
 import socket
 import threading
 import time
@@ -17,6 +16,7 @@ from hioload_ws.api.poller import FAILED, READABLE, WRITABLE, Poller
 from hioload_ws.api.types import Handle
 from hioload_ws.internal.pollers import available_pollers, default_poller
 from hioload_ws.internal.portable_pollers import SelectorPoller
+from tests.internal.signalling import signals
 
 MakePair = Callable[[], tuple[socket.socket, socket.socket]]
 MS = 1_000_000
@@ -253,16 +253,8 @@ def test_a_wake_from_another_thread_ends_an_endless_poll(poller: Poller) -> None
 
 
 def test_a_wake_from_a_signal_handler_ends_an_endless_poll(poller: Poller) -> None:
-    before = signal.signal(signal.SIGUSR1, lambda number, frame: poller.wake())
-    try:
-        sender = threading.Thread(
-            target=signal.pthread_kill, args=(threading.get_ident(), signal.SIGUSR1)
-        )
-        sender.start()
+    with signals(poller.wake):
         assert list(poller.poll(None, 8)) == []
-        sender.join()
-    finally:
-        signal.signal(signal.SIGUSR1, before)
 
 
 def test_the_length_counts_watched_handles_only(poller: Poller, make_pair: MakePair) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import select
-import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -12,6 +11,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from hioload_ws.internal.wakeup import EventfdChannel, SocketpairChannel, Wakeup, open_channel
+from tests.internal.signalling import signals
 
 CHANNELS: dict[str, Callable[[], EventfdChannel | SocketpairChannel]] = {
     "socketpair": SocketpairChannel,
@@ -68,15 +68,8 @@ def test_wakes_from_many_threads_reach_a_sleeper(wakeup: Wakeup) -> None:
 
 
 def test_a_wake_from_a_signal_handler_ends_the_sleep_of_its_own_thread(wakeup: Wakeup) -> None:
-    before = signal.signal(signal.SIGUSR1, lambda number, frame: wakeup.wake())
-    try:
-        main = threading.get_ident()
-        sender = threading.Thread(target=signal.pthread_kill, args=(main, signal.SIGUSR1))
-        sender.start()
+    with signals(wakeup.wake):
         assert readable(wakeup, timeout=10)
-        sender.join()
-    finally:
-        signal.signal(signal.SIGUSR1, before)
 
 
 def test_everything_is_harmless_after_close(wakeup: Wakeup) -> None:
