@@ -45,49 +45,52 @@ class SignalWakeup:
 
         Where no descriptors are left, and in subinterpreters, which get no signals, it does nothing.
         """
-        if threading.get_ident() != threading.main_thread().ident or not self._open():
+        if threading.get_ident() != threading.main_thread().ident:
             yield
             return
-        assert self._ends is not None
-        handle = Handle(self._ends[0].fileno())
         try:
-            reactor.register(handle, READABLE, self._heard)
+            reader = self._open()
+            if reader is None:
+                yield
+                return
+            reactor.register(reader, READABLE, self._heard)
             try:
                 yield
             finally:
                 if self._ends is not None:  # else this is a child, which has closed its copy of the reactor
-                    reactor.unregister(handle)
+                    reactor.unregister(reader)
                     self._heard(READABLE)
         finally:
-            self.close()
+            self.close()  # also when a signal's handler has raised while we opened
 
     def close(self) -> None:
         """Put back what there was. Idempotent; a child of fork(2) calls it for its copy."""
         ends, self._ends = self._ends, None
+        before, self._before = self._before, _NONE
         if ends is not None:
             try:
-                signal.set_wakeup_fd(self._before)
+                signal.set_wakeup_fd(before)
             except OSError:
                 signal.set_wakeup_fd(_NONE)  # whoever had set it has closed it meanwhile
             for end in ends:
                 end.close()
 
-    def _open(self) -> bool:
+    def _open(self) -> Handle | None:
         try:
-            reader, writer = socket.socketpair()
+            reader, writer = self._ends = socket.socketpair()
         except OSError:
-            return False
+            return None
         reader.setblocking(False)
         writer.setblocking(False)
         try:
             # A full buffer has bytes enough to be woken by.
             self._before = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
         except ValueError:
+            self._ends = None
             reader.close()
             writer.close()
-            return False
-        self._ends = reader, writer
-        return True
+            return None
+        return Handle(reader.fileno())
 
     def _heard(self, readiness: Readiness) -> None:
         assert self._ends is not None
