@@ -133,14 +133,14 @@ class PollReactor:
         self._turn_end: deque[Callable[[], object]] = deque()
         self._owner: int | None = None
         self._running = self._dispatching = self._may_sleep = self._stop_asked = self._closed = False
-        self._poll_count = self._event_count = self._posted_count = self._timer_count = 0
-        self._error_count = self._refused_count = 0
-        self._timer_lag_ns = self._lag_total_ns = self._loop_ns = self._loop_total_ns = 0
+        self._poll_count = self._event_count = self._posted_count = self._timer_count = self._error_count = 0
+        self._refused_count = self._timer_lag_ns = self._lag_total_ns = self._loop_ns = self._loop_total_ns = 0
         # By the bit length of ns - 1: a list and an addition is all that a histogram may cost per turn.
         self._loop_counts, self._lag_counts = [0] * 65, [0] * 65
         # Off the hot path: only refused posts take it. Re-entrant, for signal handlers.
         self._refusals_lock = threading.RLock()
-        self._last_work_ns, self._signals = -spin_ns, SignalWakeup()
+        self._last_work_ns = -spin_ns
+        self._signals = SignalWakeup()
         self.lane: Lane | None = None
         """Is shown all events of a turn first, and the callbacks: it handles those that it is made for, many in one
         loop, and returns the others, for which the callbacks are called. What escapes it ends the run: it reports

@@ -69,6 +69,17 @@ def nothing(view: memoryview, key: bytes, phase: int) -> None:
     """Leave it as it is."""
 
 
+def right_once(view: memoryview) -> XorStart:
+    """Make a function that goes on with the key where the call before has left it."""
+    done = [0]
+
+    def xor_start(length: int, key: bytes) -> None:
+        clear_xor(view[:length], key, done[0])
+        done[0] += length
+
+    return xor_start
+
+
 @pytest.mark.parametrize(
     "broken",
     [
@@ -79,6 +90,7 @@ def nothing(view: memoryview, key: bytes, phase: int) -> None:
         BulkXor("", clear_xor, standing_with(one_too_many)),
         BulkXor("", clear_xor, standing_with(short_only)),
         BulkXor("", clear_xor, standing_with(nothing)),
+        BulkXor("", clear_xor, right_once),
     ],
 )
 def test_a_wrong_function_is_not_used(broken: BulkXor) -> None:

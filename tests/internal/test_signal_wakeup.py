@@ -13,6 +13,7 @@ from functools import partial
 
 import pytest
 
+from hioload_ws.api.errors import Closed
 from hioload_ws.internal.portable_pollers import PollPoller
 from hioload_ws.internal.reactor import PollReactor
 from hioload_ws.internal.signal_wakeup import SignalWakeup
@@ -193,7 +194,7 @@ def test_where_it_can_not_be_done_the_reactor_runs_all_the_same(
 def test_a_poller_that_refuses_the_descriptor_leaves_nothing_behind(reactor: PollReactor) -> None:
     signals = SignalWakeup()
     reactor.close()
-    with pytest.raises(Exception, match="closed"), signals.watched_by(reactor):
+    with pytest.raises(Closed), signals.watched_by(reactor):
         raise AssertionError("not reached")
     assert descriptor() == -1
     signals.close()
